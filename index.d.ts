@@ -1,0 +1,455 @@
+// The public contract of `ruvector-persistence`, written by hand. What it promises: every export, every option with its
+// default and every error code a caller may act on. What it does not hold: how any of it is done. `lib/contract.ts`
+// proves at compile time that the implementation fits this file.
+//
+// Errors, once for all: wrong use (a wrong type, an unknown option name, a value out of range) is a `TypeError` or
+// `RangeError` with `code` 'ERR_OPTION'; everything else is a `PersistenceError` with a stable `code`. The constructor
+// throws wrong use; methods that return a promise never throw, they reject.
+
+/// <reference types="node" />
+import { EventEmitter } from 'node:events';
+
+/** What an archive is written in. 'sqlite' is known by name and refused with ERR_UNSUPPORTED by this version. */
+export type PersistenceFormat = 'json' | 'binary' | 'sqlite';
+
+/** How an archive is compressed. When reading it is always recognised by content, never by name. */
+export type CompressionType = 'none' | 'gzip' | 'brotli' | 'zstd';
+
+/** The distance metrics that an archive may carry. */
+export type DistanceMetric = 'cosine' | 'euclidean' | 'dot' | 'manhattan';
+
+/** One report of a long call. */
+export interface Progress {
+  /** Name of the step: 'save', 'load', 'serialize', 'deserialize', 'apply', 'snapshot' and the like. */
+  operation: string;
+  /** 0 to 100 over the whole call: never decreases, and is 100 exactly once, as the last report of a call that succeeds. */
+  percentage: number;
+  /** Items of this step that are done. */
+  current: number;
+  /** Items of this step in all. */
+  total: number;
+  /** The same for a person to read. */
+  message: string;
+}
+
+/**
+ * Called with the progress of one call, about 30 times a second at most. An exception thrown by it cancels that call,
+ * which then rejects with that very exception; nothing else is harmed.
+ */
+export type ProgressCallback = (progress: Progress) => void;
+
+/** One entry: id, vector, metadata. */
+export interface VectorEntry {
+  /** 1 to 1,024 bytes of UTF-8, any character but NUL. */
+  id: string;
+  /** Kept bit for bit as 32-bit floats. */
+  vector: number[] | Float32Array;
+  /** A JSON object, or absent. */
+  metadata?: Record<string, any>;
+}
+
+/** The value that a plain `Map` holds for an id. */
+export interface MapEntry {
+  /** A Float32Array, or an array of numbers. */
+  vector: Float32Array | number[];
+  /** A plain JSON object, or absent. */
+  metadata?: Record<string, any> | null;
+}
+
+/** Settings of a database as an archive carries them. */
+export interface DbOptions {
+  /** Numbers in each vector; 0 when the database was empty and nothing was known. */
+  dimension?: number;
+  /** The canonical name of `dimension` in newer ruvector versions; not written. */
+  dimensions?: number;
+  /** Distance metric; absent when it is not known. */
+  metric?: DistanceMetric;
+  /** Other settings that an archive of another writer may carry. */
+  [name: string]: any;
+}
+
+/** Counts of a database as an archive carries them. */
+export interface DbStats {
+  /** Number of entries. */
+  count: number;
+  /** Numbers in each vector. */
+  dimension: number;
+  /** Distance metric; absent when it is not known. */
+  metric?: string;
+  /** Bytes of memory, where the writer knew. */
+  memoryUsage?: number;
+  /** Kind of index, where the writer knew. */
+  indexType?: string;
+}
+
+/** The object that a JSON archive is (and a binary one, where a vector is one binary value). */
+export interface DatabaseState {
+  /** Version of the state, '1.0.0'. */
+  version: string;
+  /** Settings of the database. */
+  options: DbOptions;
+  /** Counts of the database. */
+  stats: DbStats;
+  /** All entries. */
+  vectors: VectorEntry[];
+  /** Index bytes; never written by this version. */
+  indexState?: any;
+  /** Never written by this version. */
+  metadata?: Record<string, any>;
+  /** When it was written, milliseconds since 1970. */
+  timestamp: number;
+  /** SHA-256, hex, of the JSON text of the state without this member. */
+  checksum?: string;
+}
+
+/** What is known of one snapshot; the content of `<baseDir>/snapshots/<id>.meta.json`. */
+export interface SnapshotMetadata {
+  /** What `restoreSnapshot` and `deleteSnapshot` take. */
+  id: string;
+  /** The name given to `createSnapshot`. */
+  name: string;
+  /** When it was made, milliseconds since 1970. */
+  timestamp: number;
+  /** Entries that were written. */
+  vectorCount: number;
+  /** Numbers in each vector; 0 when it is empty and nothing was known. */
+  dimension: number;
+  /** Format of its file. */
+  format: PersistenceFormat;
+  /** Whether its file is compressed. */
+  compressed: boolean;
+  /** Bytes of its file. */
+  fileSize: number;
+  /** SHA-256, hex, of the bytes of its file. */
+  checksum: string;
+  /** The metadata given to `createSnapshot`. */
+  metadata?: Record<string, any>;
+}
+
+/**
+ * A database that is neither ruvector's `VectorDB` nor a `Map`, known by its methods. Each may be sync or async.
+ * `insert` is required. What was in it before is found through `entries`, `keys` + `get`, iteration, or `search`; to
+ * know that all was found, `stats().count`, `len()` or `size` is asked. Replacing content needs `delete` or `clear`.
+ */
+export interface GenericDatabase {
+  /** Inserts or replaces one `{ id, vector, metadata }`; may return the id. */
+  insert(entry: any): any;
+  /** Inserts or replaces many. */
+  insertBatch?(entries: any[]): any;
+  /** The entry of an id, or null/undefined. */
+  get?(id: any): any;
+  /** Removes an id. */
+  delete?(id: any): any;
+  /** Removes everything. */
+  clear?(): any;
+  /** `{ count, dimension, metric }`. */
+  stats?(): any;
+  /** Number of entries. */
+  len?(): any;
+  /** Sets the metadata of an id. */
+  updateMetadata?(id: any, metadata: any): any;
+  /** Called once after content was loaded. */
+  buildIndex?(): any;
+  /** All entries: `[id, value]` pairs or `{ id, vector, metadata }` objects. */
+  entries?(): any;
+  /** All ids. */
+  keys?(): any;
+  /** Nearest entries of `{ vector, k }`. */
+  search?(query: any): any;
+  /** Reads content from elsewhere; afterwards everything is looked at anew. */
+  load?(path: any): any;
+}
+
+/** What `DatabasePersistence` takes: ruvector's `VectorDB`, a database of the same shape, or a plain `Map`. */
+export type PersistableDatabase = GenericDatabase | Map<string, MapEntry>;
+
+/** Options of the constructor. Unknown names are refused with the allowed ones; only own properties are read. */
+export interface PersistenceOptions {
+  /** Required. Folder of all files; made with its parents when missing. */
+  baseDir: string;
+  /** Format of archives and snapshots. Default 'json'. */
+  format?: PersistenceFormat;
+  /** Compression of archives and snapshots. Default 'none'. */
+  compression?: CompressionType;
+  /** Level of the compression: gzip 0 to 9 (default 6), brotli 0 to 11 (default 5), zstd 1 to 22 (default 3). Needs a compression. */
+  compressionLevel?: number;
+  /** Auto-save with `saveIncremental()` in place of `save()`. Default false. */
+  incremental?: boolean;
+  /** Milliseconds between automatic saves, 0 to 2,147,483,647; 0 is off. Default 0. */
+  autoSaveInterval?: number;
+  /** Snapshots to keep; older ones are removed after a new one is complete. 0 keeps all. Default 10. */
+  maxSnapshots?: number;
+  /** Entries handed to the database at once while loading, 1 to 1,000,000. Default 1000. */
+  batchSize?: number;
+  /** Where ruvector keeps its file (its `storagePath`), when what was there before cannot be found without being told. */
+  databasePath?: string;
+  /** Numbers in each vector, when the database itself cannot tell. Default: asked of the database, else the first vector. */
+  dimension?: number;
+  /** Distance metric to write into archives, when the database itself cannot tell. Default: asked of the database. */
+  metric?: DistanceMetric;
+  /** Called with errors of work in the background (auto-save, damaged snapshots), beside the event 'error'. */
+  onError?: (error: Error) => void;
+}
+
+/** What every long call takes. */
+export interface CallOptions {
+  /** Progress of this call. Default none. */
+  onProgress?: ProgressCallback;
+  /** Cancels this call, which rejects with `signal.reason`; what was there before stays. Default none. */
+  signal?: AbortSignal;
+}
+
+/** How one archive is compressed, in place of what the constructor was given. */
+export interface CompressionOptions {
+  /** true: the given or configured compression, gzip when there is none. false: none. Default: what is configured. */
+  compress?: boolean;
+  /** Compression of this call. Default: what is configured. */
+  compression?: CompressionType;
+  /** Level of this call. Default: what is configured, when the compression is the configured one. */
+  compressionLevel?: number;
+}
+
+/** Options of `save`. */
+export interface SaveOptions extends CallOptions, CompressionOptions {
+  /** File to write, used as it is. Default `<baseDir>/database.json` or `.bin`, and `.gzip`, `.brotli` or `.zstd` when compressed. */
+  path?: string;
+  /** Format of this file. Default: what is configured. */
+  format?: PersistenceFormat;
+}
+
+/** Options of `saveIncremental`. */
+export interface SaveIncrementalOptions extends SaveOptions {}
+
+/** Options of `load`. */
+export interface LoadOptions extends CallOptions {
+  /** File to read. Required. */
+  path: string;
+  /** When given, content in another format is refused with ERR_FORMAT. Default: recognised by content. */
+  format?: PersistenceFormat;
+  /** false also takes a file whose checksum is wrong or missing (one edited by hand); all else is still checked. Default true. */
+  verifyChecksum?: boolean;
+}
+
+/** Options of `createSnapshot`. */
+export interface SnapshotOptions extends CallOptions, CompressionOptions {
+  /** Format of this snapshot. Default: what is configured. */
+  format?: PersistenceFormat;
+}
+
+/** Options of `restoreSnapshot`. */
+export interface RestoreOptions extends CallOptions {
+  /** false skips the checksums; all else is still checked. Default true. */
+  verifyChecksum?: boolean;
+}
+
+/** Options of `export`. */
+export interface ExportOptions extends CallOptions, CompressionOptions {
+  /** File to write, used as it is. Required. */
+  path: string;
+  /** Default 'json', whatever is configured. */
+  format?: PersistenceFormat;
+  /** true: the given or configured compression, gzip when there is none. Default false, whatever is configured. */
+  compress?: boolean;
+  /** true is refused with ERR_UNSUPPORTED: no supported database hands out its index bytes. Default false. */
+  includeIndex?: boolean;
+}
+
+/** Options of `import`. */
+export interface ImportOptions extends LoadOptions {
+  /** true replaces the content; false puts the entries of the file over it (an entry of the file wins). Default false. */
+  clear?: boolean;
+}
+
+/** Options of `exportRuvector`. */
+export interface ExportRuvectorOptions extends CallOptions {
+  /** The `ruvector.db` to read; it may be in use by another process. Required. */
+  from: string;
+  /** File to write, used as it is. Required. */
+  to: string;
+  /** Default 'json'. */
+  format?: PersistenceFormat;
+  /** Default 'none'. */
+  compression?: CompressionType;
+  /** Level of the compression; see `PersistenceOptions.compressionLevel`. */
+  compressionLevel?: number;
+}
+
+/** What was written: the result of `exportRuvector`, and what the event 'save' carries. */
+export interface SaveReport {
+  /** The file. */
+  path: string;
+  /** Bytes of the file. */
+  bytes: number;
+  /** Entries in it. */
+  count: number;
+  /** Numbers in each vector; 0 when it is empty and nothing was known. */
+  dimension: number;
+  /** Checksum of the state in it: SHA-256, hex. */
+  checksum: string;
+  /** Timestamp in it, milliseconds since 1970. */
+  timestamp: number;
+}
+
+/** What the event 'load' carries. */
+export interface LoadReport {
+  /** The call that loaded. */
+  operation: 'load' | 'import' | 'restore';
+  /** The file that was read. */
+  path: string;
+  /** Entries in the database now. */
+  count: number;
+  /** Entries that were added. */
+  added: number;
+  /** Entries that were changed. */
+  changed: number;
+  /** Entries that were removed. */
+  removed: number;
+}
+
+/** The events of `DatabasePersistence` and what their listeners get. */
+export interface PersistenceEvents {
+  /** An archive was written by `save`, `saveIncremental`, `export` or an automatic save. */
+  save: [report: SaveReport];
+  /** Content was loaded by `load`, `import` or `restoreSnapshot`. */
+  load: [report: LoadReport];
+  /** A snapshot was made. */
+  snapshot: [snapshot: SnapshotMetadata];
+  /** An automatic save wrote this file. */
+  autosave: [path: string];
+  /** Work in the background failed. Without a listener (and without `onError`) it becomes a process warning, never a crash. */
+  error: [error: Error];
+}
+
+/** Every code of a `PersistenceError`; the names of the operating system (ENOSPC) are used where a caller acts on them. */
+export type PersistenceErrorCode =
+  | 'ERR_PATH' | 'ERR_IO' | 'ENOSPC' | 'ERR_FORMAT' | 'ERR_CHECKSUM' | 'ERR_CORRUPT' | 'ERR_VERSION' | 'ERR_DIMENSION'
+  | 'ERR_METRIC' | 'ERR_ID' | 'ERR_VECTOR_TYPE' | 'ERR_METADATA' | 'ERR_LIMIT' | 'ERR_SNAPSHOT_ID'
+  | 'ERR_SNAPSHOT_NOT_FOUND' | 'ERR_INCOMPLETE' | 'ERR_APPLY' | 'ERR_LOCKED' | 'ERR_CLOSED' | 'ERR_UNSUPPORTED'
+  | 'ERR_ABORTED' | 'ERR_INTERNAL';
+
+/** Options of the constructor of `PersistenceError`. */
+export interface PersistenceErrorOptions {
+  /** File or folder. */
+  path?: string;
+  /** Byte in the file. */
+  offset?: number;
+  /** What the database holds now, when loading failed. */
+  content?: 'old' | 'new' | 'mixed';
+  /** What led to it. */
+  cause?: unknown;
+}
+
+/** Every error that is not wrong use. Codes are stable, messages may be improved. */
+export class PersistenceError extends Error {
+  constructor(code: PersistenceErrorCode, message: string, options?: PersistenceErrorOptions);
+  /** Always 'PersistenceError'. */
+  readonly name: 'PersistenceError';
+  /** What to act on. */
+  readonly code: PersistenceErrorCode;
+  /** File or folder, where there is one. */
+  readonly path?: string;
+  /** Byte in the file, where there is one. */
+  readonly offset?: number;
+  /** Only with ERR_APPLY: what the database holds now. */
+  readonly content?: 'old' | 'new' | 'mixed';
+  /** What led to it: the error of the operating system (with its errno name as `code`) or of the database. */
+  readonly cause?: unknown;
+}
+
+/**
+ * Saves, loads and snapshots one database.
+ *
+ * From the moment of construction writes through `db` are tracked by wrapping the methods of this one instance (types,
+ * `this`, return values, promises and errors stay the same; `shutdown` takes the wrapping off). What was in `db` before is
+ * adopted in the background. Saves read what was tracked, in Rust; they do not call the database entry by entry.
+ *
+ * Calls are carried out one after another, in the order they were made. A database can have one `DatabasePersistence` at
+ * a time: a second one is refused with ERR_LOCKED until the first is shut down.
+ */
+export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
+  /**
+   * Throws TypeError/RangeError on wrong use, and PersistenceError ERR_UNSUPPORTED (format 'sqlite', options of the
+   * store such as `wal`) or ERR_LOCKED. All that needs time starts here, and its failure comes from `ready()`, `save()` and the rest.
+   */
+  constructor(db: PersistableDatabase, options: PersistenceOptions);
+
+  /**
+   * Resolves when the folder is usable and what was in the database before is adopted. Not needed before other calls:
+   * they wait for it. Rejects with ERR_PATH, ERR_IO, ERR_INCOMPLETE (how many entries could not be found, and what to do);
+   * the next call tries again.
+   */
+  ready(): Promise<void>;
+
+  /**
+   * Writes everything to one file: temporary file, fsync, rename, fsync of the folder, so that the previous file is whole
+   * until the new one is. Writes that were started before the call, awaited or not, are in it. Resolves to the path.
+   * Rejects with ENOSPC, ERR_IO, ERR_PATH, ERR_INCOMPLETE, or the failure of an entry that the database took but that no
+   * archive can hold (ERR_DIMENSION, ERR_VECTOR_TYPE, ERR_ID, ERR_METADATA, ERR_LIMIT).
+   */
+  save(options?: SaveOptions): Promise<string>;
+
+  /**
+   * As `save`, when the content differs from what was last saved to that path or that file is gone or changed in size;
+   * else resolves to null. Compares content, not ids, and remembers across restarts (`.incremental.json`). This version
+   * writes a full archive when there is a change.
+   */
+  saveIncremental(options?: SaveIncrementalOptions): Promise<string | null>;
+
+  /**
+   * Replaces the content of the database by that of a file. The whole file is read and checked first (checksum,
+   * dimension, metric, version, every entry); only then is the database touched, by the difference. Writes made to the
+   * database meanwhile win. Rejects with ERR_CHECKSUM, ERR_FORMAT, ERR_CORRUPT, ERR_VERSION, ERR_DIMENSION, ERR_METRIC,
+   * ERR_PATH, ERR_IO: nothing was touched; or ERR_APPLY: the database refused entries, and `content` says what it holds now.
+   */
+  load(options: LoadOptions): Promise<void>;
+
+  /** Writes a snapshot under `<baseDir>/snapshots`, removes the oldest above `maxSnapshots`. `metadata` must be plain JSON. */
+  createSnapshot(name: string, metadata?: Record<string, any>, options?: SnapshotOptions): Promise<SnapshotMetadata>;
+
+  /** All snapshots, newest first. Damaged ones are left out and reported to the event 'error' when somebody listens. */
+  listSnapshots(): Promise<SnapshotMetadata[]>;
+
+  /** Replaces the content of the database by that of a snapshot, as `load` does. Rejects also with ERR_SNAPSHOT_NOT_FOUND, ERR_SNAPSHOT_ID. */
+  restoreSnapshot(snapshotId: string, options?: RestoreOptions): Promise<void>;
+
+  /** Removes a snapshot. Rejects with ERR_SNAPSHOT_NOT_FOUND ("Snapshot <id> not found"), ERR_SNAPSHOT_ID. */
+  deleteSnapshot(snapshotId: string): Promise<void>;
+
+  /** As `save`, to a given path, and without being the saved state that auto-save and `saveIncremental` go by. */
+  export(options: ExportOptions): Promise<void>;
+
+  /** Reads a file as `load` does, and puts its entries over the content, or replaces it with `clear: true`. */
+  import(options: ImportOptions): Promise<void>;
+
+  /** Starts saving every `autoSaveInterval` (done by the constructor already when it is over 0). Harmless when started. RangeError when it is 0. */
+  startAutoSave(): void;
+
+  /** Stops automatic saves; one that runs is finished. Harmless when stopped. */
+  stopAutoSave(): void;
+
+  /**
+   * Stops auto-save, waits for running calls, saves once more when anything is unsaved (whatever `autoSaveInterval` is;
+   * an empty database that nobody wrote to is nothing to save), and takes the wrapping off the database. A second call
+   * returns the same promise; other methods then reject with ERR_CLOSED. Rejects with the error of the final save; all is
+   * cleaned up all the same.
+   */
+  shutdown(): Promise<void>;
+
+  /** The same as `shutdown()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Turns a `ruvector.db` into an archive without opening it in ruvector; works on a copy, also while another process
+ * writes it. Rejects with ERR_PATH, ERR_FORMAT (not a ruvector file), ERR_CORRUPT, ENOSPC, ERR_IO.
+ */
+export function exportRuvector(options: ExportRuvectorOptions): Promise<SaveReport>;
+
+/** Bytes for a person: two decimals, base 1024, B KB MB GB TB. `formatFileSize(1536000)` is '1.46 MB'. RangeError when not a number of 0 or more. */
+export function formatFileSize(bytes: number): string;
+
+/** Milliseconds since 1970 as ISO 8601 text, as `Date.prototype.toISOString`. RangeError when it is no time. */
+export function formatTimestamp(timestamp: number): string;
+
+/** Bytes of memory that a state needs, about: `count * (dimension * 4 + 100)` plus the JSON text of its metadata and index. */
+export function estimateMemoryUsage(state: DatabaseState): number;

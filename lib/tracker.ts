@@ -1,0 +1,214 @@
+/**
+ * The tracker: follows every write of the user from its call to its end, and records in the journal what it changed.
+ *
+ * Promises: what is recorded is the value as at call time, and only when the database accepted it; writes of one id that
+ * overlapped in time are settled by reading the id back, because the database may have carried them out in any order. Those
+ * who work over a longer time (adoption, loading) set a `Watch` and learn which ids were written meanwhile.
+ * It keeps no content itself and never saves.
+ */
+import type { Adapter, Known, Write } from './adapters/adapter';
+import type { Captured } from './capture';
+import type { Journal } from './journal';
+import { WatchedRecorder } from './recorder';
+import { isThenable, type Watched, wrapMethod } from './wrap';
+
+/** What the user did while something else was under way. */
+export interface Watch {
+  /** Ids whose writes were under way at the start or began since. */
+  readonly begun: Set<unknown>;
+  /** Ids whose writes were recorded since. */
+  readonly recorded: Set<unknown>;
+  /** Everything was removed or replaced since. */
+  swept: boolean;
+}
+
+/** An id whose value is being read back. */
+interface Doubt {
+  reading: boolean;
+  again: boolean;
+}
+
+export class Tracker implements Known {
+  adopted = false;
+  /** The database must be looked at anew: something changed that nobody could follow. */
+  stale = false;
+  /** Ids (or everything) that are being written by ourselves right now, and the ids that a user's write collided with. */
+  ours: { readonly ids: ReadonlySet<unknown> | 'all'; readonly collided: Set<unknown> } | null = null;
+  /** While set, calls are our own and pass untouched. */
+  passing: (() => boolean) | null = null;
+  /** Grows with every beginning and every end of a write, by the number of ids it may change. */
+  sequence = 0;
+  readonly #pending = new Set<Promise<void>>();
+  readonly #flights = new Map<unknown, number>();
+  readonly #doubts = new Map<unknown, Doubt>();
+  readonly #overlapped = new Set<unknown>();
+  readonly #watches = new Set<Watch>();
+  #sweeping = 0;
+  #unwraps: (() => void)[] = [];
+
+  constructor(readonly db: object, readonly adapter: Adapter, readonly journal: Journal) {}
+
+  wrap(): void {
+    try {
+      for (const method of this.adapter.methods) {
+        const begin = (self: unknown, args: unknown[]): Watched | null =>
+          self !== this.db || this.passing?.() ? null : this.#begin(method.understand(args, this));
+        this.#unwraps.push(wrapMethod(this.db, method.name, { begin }));
+      }
+    } catch (error) {
+      this.unwrap();
+      throw error;
+    }
+  }
+
+  unwrap(): void {
+    for (const undo of this.#unwraps.reverse()) undo();
+    this.#unwraps = [];
+  }
+
+  has(id: unknown): boolean {
+    return typeof id === 'string' && this.journal.collection.has(id);
+  }
+
+  /** Writes, and ids, whose changes have begun and not ended. */
+  get underway(): number {
+    return this.#pending.size + this.#flights.size;
+  }
+
+  /** Resolves when the writes that are under way now have ended, whatever their end, and doubts about them are settled. */
+  async landed(): Promise<void> {
+    // A doubt waits for later writes of the same id: a writer that never pauses must not keep us here for ever.
+    for (let round = 0; round < 50 && this.#pending.size > 0; round++) {
+      await Promise.all(this.#pending);
+      if (this.#doubts.size === 0) return;
+    }
+  }
+
+  watch(): Watch {
+    const watch: Watch = { begun: new Set(this.#flights.keys()), recorded: new Set(), swept: false };
+    this.#watches.add(watch);
+    return watch;
+  }
+
+  unwatch(watch: Watch): void {
+    this.#watches.delete(watch);
+  }
+
+  /** The id must be read from the database, once no write of it is under way. */
+  doubt(id: unknown): void {
+    if (!this.adapter.read) return;
+    const doubt = this.#doubts.get(id);
+    if (doubt) doubt.again = true;
+    else this.#doubts.set(id, { reading: false, again: false });
+    this.#settle(id);
+  }
+
+  #begin(write: Write): Watched {
+    const { ids } = write;
+    const weight = Math.max(1, ids === 'all' ? this.journal.size : ids.length);
+    this.sequence += weight;
+    if (ids === 'all') this.#beginSweep();
+    else for (const id of ids) this.#beginId(id);
+    const collided = this.ours?.collided;
+    if (collided && ids !== 'all') for (const id of ids) if (this.ours!.ids === 'all' || this.ours!.ids.has(id)) collided.add(id);
+
+    let land: (() => void) | null = null;
+    const end = (record: () => void): void => {
+      this.sequence += weight;
+      record();
+      if (ids === 'all') this.#endSweep();
+      else for (const id of ids) this.#endId(id);
+      land?.();
+    };
+    return {
+      args: write.args,
+      later: () => {
+        const landing = new Promise<void>((resolve) => {
+          land = () => {
+            this.#pending.delete(landing);
+            resolve();
+          };
+        });
+        this.#pending.add(landing);
+      },
+      done: (result) => end(() => write.record(result, this.#recorder)),
+      failed: () => end(() => write.failed?.(this.#recorder)),
+    };
+  }
+
+  #beginId(id: unknown): void {
+    const flights = this.#flights.get(id) ?? 0;
+    this.#flights.set(id, flights + 1);
+    if (flights > 0 || this.#sweeping > 0) this.#overlapped.add(id);
+    const doubt = this.#doubts.get(id);
+    if (doubt) doubt.again = true;
+    for (const watch of this.#watches) watch.begun.add(id);
+  }
+
+  #endId(id: unknown): void {
+    const flights = (this.#flights.get(id) ?? 1) - 1;
+    if (flights > 0) this.#flights.set(id, flights);
+    else this.#flights.delete(id);
+    if (this.#overlapped.has(id) && flights === 0 && this.#sweeping === 0) {
+      this.#overlapped.delete(id);
+      this.doubt(id);
+    } else if (this.#doubts.has(id)) {
+      this.#settle(id);
+    }
+  }
+
+  #beginSweep(): void {
+    this.#sweeping++;
+    for (const id of this.#flights.keys()) this.#overlapped.add(id);
+  }
+
+  #endSweep(): void {
+    this.#sweeping--;
+    if (this.#sweeping > 0) return;
+    for (const id of [...this.#overlapped]) {
+      if (this.#flights.has(id)) continue;
+      this.#overlapped.delete(id);
+      this.doubt(id);
+    }
+  }
+
+  /** Reads a doubtful id, unless a write of it is under way: then the end of that write comes here again. */
+  #settle(id: unknown): void {
+    const doubt = this.#doubts.get(id);
+    if (!doubt || doubt.reading || this.#flights.has(id) || this.#sweeping > 0) return;
+    doubt.again = false;
+    doubt.reading = true;
+    let found: ReturnType<NonNullable<Adapter['read']>>;
+    try {
+      found = this.adapter.read!(id);
+    } catch {
+      this.#settled(id, doubt, undefined);
+      return;
+    }
+    if (!isThenable(found)) {
+      this.#settled(id, doubt, found);
+      return;
+    }
+    const reading: Promise<void> = Promise.resolve(found).then(
+      (value) => this.#settled(id, doubt, value),
+      () => this.#settled(id, doubt, undefined),
+    ).finally(() => this.#pending.delete(reading));
+    this.#pending.add(reading);
+  }
+
+  /** `undefined`: the database could not be asked. */
+  #settled(id: unknown, doubt: Doubt, value: Captured | null | undefined): void {
+    doubt.reading = false;
+    if (doubt.again) {
+      this.#settle(id);
+      return;
+    }
+    this.#doubts.delete(id);
+    this.sequence++;
+    if (value === undefined) this.stale = true;
+    else if (value === null) this.#recorder.drop(id);
+    else this.#recorder.put(value, 'replace');
+  }
+
+  readonly #recorder = new WatchedRecorder(this, this.#watches);
+}

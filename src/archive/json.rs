@@ -1,0 +1,372 @@
+//! Reading a JSON archive: one pass finds where each value ends, drops the white space between tokens, and feeds the
+//! checksum; entries are then decoded on every core.
+//!
+//! What is found here is only the outline. That each value is well-formed JSON is for its decoder to say, with one
+//! exception that only the outline can see: two tokens that only white space keeps apart.
+
+use super::read::Delivery;
+use super::stream::Stream;
+use crate::codec::{Digest, Piece};
+use crate::error::{Error, Kind, Result};
+use crate::format::Entry;
+use crate::format::entry::shown;
+use crate::format::state_json::{Head, decode_entry};
+use crate::limits::{DEPTH_MAX, ENTRY_TEXT_BYTES_MAX, MEMBER_BYTES_MAX, WHITE_SPACE_RUN_MAX, WORK_BYTES};
+use crate::workers::InOrder;
+use std::sync::Arc;
+
+/// A place in the text, for errors.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    offset: u64,
+    line: u64,
+    column: u64,
+}
+
+impl Place {
+    fn locate(self, mut error: Error) -> Error {
+        error.message = format!("line {}, column {}: {}", self.line, self.column, error.message);
+        error.at(self.offset)
+    }
+
+    fn malformed(self, what: &str) -> Error {
+        self.locate(Error::new(Kind::Format, what))
+    }
+}
+
+/// The state of one value's outline.
+#[derive(Default)]
+struct Outline {
+    depth: usize,
+    /// One bit a level, the deepest lowest: set for an object.
+    objects: u128,
+    quoted: bool,
+    escaped: bool,
+    /// The last byte kept was part of a number or a word.
+    word: bool,
+    /// White space came after that byte.
+    apart: bool,
+}
+
+enum Step {
+    Keep,
+    KeepAndEnd,
+    Drop,
+    End,
+}
+
+impl Outline {
+    fn step(&mut self, byte: u8) -> std::result::Result<Step, &'static str> {
+        if self.quoted {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                b'"' => {
+                    self.quoted = false;
+                    return Ok(if self.depth == 0 { Step::KeepAndEnd } else { Step::Keep });
+                }
+                _ => {}
+            }
+            return Ok(Step::Keep);
+        }
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                if self.word && self.depth == 0 {
+                    return Ok(Step::End);
+                }
+                self.apart = self.word;
+                return Ok(Step::Drop);
+            }
+            b',' | b']' | b'}' if self.depth == 0 => return Ok(Step::End),
+            b'[' | b'{' => {
+                if self.depth == DEPTH_MAX {
+                    return Err("nested too deep");
+                }
+                self.depth += 1;
+                self.objects = self.objects << 1 | u128::from(byte == b'{');
+            }
+            b']' | b'}' => {
+                if (self.objects & 1 == 1) != (byte == b'}') {
+                    return Err("a bracket closes what it did not open");
+                }
+                self.depth -= 1;
+                self.objects >>= 1;
+                if self.depth == 0 {
+                    return Ok(Step::KeepAndEnd);
+                }
+            }
+            b'"' => self.quoted = true,
+            b',' | b':' => {}
+            _ if self.apart => return Err("white space inside a value"),
+            _ => {
+                self.word = true;
+                return Ok(Step::Keep);
+            }
+        }
+        (self.word, self.apart) = (false, false);
+        Ok(Step::Keep)
+    }
+}
+
+struct Reader {
+    stream: Stream,
+    line: u64,
+    line_start: u64,
+    digest: Digest,
+    first: bool,
+}
+
+impl Reader {
+    fn place(&self) -> Place {
+        let offset = self.stream.offset();
+        Place { offset, line: self.line, column: offset - self.line_start + 1 }
+    }
+
+    fn cut(&self) -> Error {
+        self.place().locate(self.stream.cut())
+    }
+
+    /// The next byte that is not white space; `None` at the end.
+    fn peek(&mut self) -> Result<Option<u8>> {
+        let mut run = 0;
+        loop {
+            let base = self.stream.offset();
+            let bytes = self.stream.available()?;
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            let mut used = 0;
+            let mut found = None;
+            for byte in bytes {
+                match byte {
+                    b'\n' => {
+                        self.line += 1;
+                        self.line_start = base + used as u64 + 1;
+                    }
+                    b' ' | b'\t' | b'\r' => {}
+                    other => {
+                        found = Some(*other);
+                        break;
+                    }
+                }
+                used += 1;
+            }
+            run += used;
+            self.stream.advance(used);
+            if run > WHITE_SPACE_RUN_MAX {
+                let message = format!("more than {WHITE_SPACE_RUN_MAX} bytes of white space in one run");
+                return Err(self.place().locate(Error::new(Kind::Limit, message)));
+            }
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Passes over `byte`, or refuses what is there instead.
+    fn expect(&mut self, byte: u8, what: &str) -> Result<()> {
+        match self.peek()? {
+            Some(found) if found == byte => {
+                self.stream.advance(1);
+                Ok(())
+            }
+            Some(_) => Err(self.place().malformed(&format!("expected {what}"))),
+            None => Err(self.cut()),
+        }
+    }
+
+    /// Appends the next value without white space between its tokens; at most `bytes_max`.
+    fn value(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> Result<()> {
+        self.peek()?;
+        let (start, place) = (out.len(), self.place());
+        let mut outline = Outline::default();
+        loop {
+            let base = self.stream.offset();
+            let bytes = self.stream.available()?;
+            if bytes.is_empty() {
+                return Err(self.cut());
+            }
+            let (mut run, mut used, mut ended) = (0, 0, false);
+            for byte in bytes {
+                let step = match outline.step(*byte) {
+                    Ok(step) => step,
+                    Err(what) => {
+                        self.stream.advance(used);
+                        let kind = if what == "nested too deep" { Kind::Limit } else { Kind::Format };
+                        return Err(self.place().locate(Error::new(kind, what)));
+                    }
+                };
+                match step {
+                    Step::Keep => {}
+                    Step::Drop => {
+                        out.extend_from_slice(bytes.get(run..used).unwrap_or_default());
+                        run = used + 1;
+                        if *byte == b'\n' {
+                            self.line += 1;
+                            self.line_start = base + run as u64;
+                        }
+                    }
+                    Step::KeepAndEnd => {
+                        used += 1;
+                        ended = true;
+                        break;
+                    }
+                    Step::End => {
+                        ended = true;
+                        break;
+                    }
+                }
+                used += 1;
+            }
+            out.extend_from_slice(bytes.get(run..used).unwrap_or_default());
+            self.stream.advance(used);
+            if out.len() - start > bytes_max {
+                let message = format!("a value has more than {bytes_max} bytes");
+                return Err(place.locate(Error::new(Kind::Limit, message)));
+            }
+            if ended && out.len() == start {
+                return Err(place.malformed("expected a value"));
+            }
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Adds a member's text to the checksum, with the comma before it.
+    fn hash_member(&mut self, text: &str) -> Result<()> {
+        let comma = if std::mem::take(&mut self.first) { "" } else { "," };
+        self.digest.update_bytes(format!("{comma}{text}").as_bytes())
+    }
+
+    fn key(&mut self) -> Result<(String, String)> {
+        let place = self.place();
+        let mut text = Vec::new();
+        self.value(&mut text, MEMBER_BYTES_MAX)?;
+        let key = serde_json::from_slice::<String>(&text).map_err(|_| place.malformed("expected a member's name"))?;
+        let text = String::from_utf8(text).map_err(|_| place.malformed("a member's name is not UTF-8"))?;
+        self.expect(b':', &format!("a colon after '{}'", shown(&key)))?;
+        Ok((key, text))
+    }
+
+    fn member(&mut self, head: &mut Head, key: &str, key_text: &str) -> Result<()> {
+        self.peek()?;
+        let place = self.place();
+        let mut text = Vec::new();
+        self.value(&mut text, MEMBER_BYTES_MAX)?;
+        head.take_member(key, &text).map_err(|error| place.locate(error))?;
+        if key != "checksum" {
+            let text = String::from_utf8(text).map_err(|_| place.malformed("a member is not UTF-8"))?;
+            self.hash_member(&format!("{key_text}:{text}"))?;
+        }
+        Ok(())
+    }
+
+    fn vectors(&mut self, key_text: &str, delivery: &mut Delivery<'_>) -> Result<()> {
+        self.hash_member(&format!("{key_text}:["))?;
+        self.expect(b'[', "the array of entries")?;
+        let mut pool: InOrder<Result<Vec<Entry>>> = InOrder::new("decode")?;
+        let mut batch = Batch::default();
+        let mut any = false;
+        loop {
+            match self.peek()? {
+                None => return Err(self.cut()),
+                Some(b']') if !any => break,
+                Some(_) => {}
+            }
+            if any {
+                batch.text.push(b',');
+            }
+            any = true;
+            let (from, place) = (batch.text.len(), self.place());
+            self.value(&mut batch.text, ENTRY_TEXT_BYTES_MAX)?;
+            batch.entries.push((from, batch.text.len(), place));
+            if batch.text.len() >= WORK_BYTES
+                && let Some(done) = self.hand_over(std::mem::take(&mut batch), &mut pool)?
+            {
+                delivery.deliver(done?)?;
+            }
+            match self.peek()? {
+                Some(b',') => self.stream.advance(1),
+                Some(b']') => break,
+                Some(_) => return Err(self.place().malformed("expected a comma between entries")),
+                None => return Err(self.cut()),
+            }
+        }
+        self.stream.advance(1);
+        if let Some(done) = self.hand_over(batch, &mut pool)? {
+            delivery.deliver(done?)?;
+        }
+        while let Some(done) = pool.pop()? {
+            delivery.deliver(done?)?;
+        }
+        self.digest.update_bytes(b"]")
+    }
+
+    fn hand_over(
+        &mut self,
+        batch: Batch,
+        pool: &mut InOrder<Result<Vec<Entry>>>,
+    ) -> Result<Option<Result<Vec<Entry>>>> {
+        let piece = Arc::new(Piece { bytes: batch.text, skipped: Vec::new() });
+        self.digest.update(piece.clone())?;
+        let places = batch.entries;
+        pool.push(move || {
+            places
+                .into_iter()
+                .map(|(from, to, place)| {
+                    decode_entry(piece.bytes.get(from..to).unwrap_or_default()).map_err(|error| place.locate(error))
+                })
+                .collect()
+        })
+    }
+}
+
+/// Entries on their way to the decoders: their text, and where each lies in it and in the file.
+#[derive(Default)]
+struct Batch {
+    text: Vec<u8>,
+    entries: Vec<(usize, usize, Place)>,
+}
+
+/// Reads the whole archive; returns its head and the checksum of its content.
+pub(super) fn read(stream: Stream, delivery: &mut Delivery<'_>) -> Result<(Head, String)> {
+    let mut reader = Reader { stream, line: 1, line_start: 0, digest: Digest::start()?, first: true };
+    let mut head = Head::unknown();
+    let mut seen: Vec<String> = Vec::new();
+    reader.expect(b'{', "an object")?;
+    reader.digest.update_bytes(b"{")?;
+    while reader.peek()? != Some(b'}') {
+        if !seen.is_empty() {
+            reader.expect(b',', "a comma or the end of the object")?;
+            reader.peek()?;
+        }
+        let place = reader.place();
+        let (key, key_text) = reader.key()?;
+        if seen.contains(&key) {
+            return Err(place.malformed(&format!("two members '{}'", shown(&key))));
+        }
+        if key == "vectors" {
+            reader.vectors(&key_text, delivery)?;
+        } else {
+            reader.member(&mut head, &key, &key_text)?;
+        }
+        seen.push(key);
+        if seen.len() > MEMBERS_MAX {
+            return Err(place.malformed("too many members"));
+        }
+    }
+    reader.stream.advance(1);
+    reader.digest.update_bytes(b"}")?;
+    if reader.peek()?.is_some() {
+        return Err(reader.place().malformed("other text follows the archive"));
+    }
+    if !seen.iter().any(|key| key == "vectors") {
+        return Err(reader.place().malformed("not the state of a database: it has no 'vectors'"));
+    }
+    let checksum = reader.digest.finish()?;
+    Ok((head, checksum))
+}
+
+/// A state has eight members; whoever adds more keeps within reason.
+const MEMBERS_MAX: usize = 64;

@@ -1,0 +1,116 @@
+//! Reading an archive: what it is is told by its content; everything is checked; entries come in order.
+
+use super::expect::{Entries, Expect};
+use super::stream::Stream;
+use super::{Format, json, msgpack};
+use crate::codec::{self, Blocks, Compression, Counted};
+use crate::control::Control;
+use crate::error::{Error, Kind, Result};
+use crate::format::Entry;
+use crate::format::state_json::Head;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What an archive turned out to be.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its format.
+    pub format: Format,
+    /// Its compression.
+    pub compression: Compression,
+    /// What it says of itself; the description is completed from the entries.
+    pub head: Head,
+    /// Entries read.
+    pub count: u64,
+}
+
+/// Takes the entries that were read, checked one by one but not yet as a whole.
+pub type Sink<'a> = &'a mut dyn FnMut(Vec<Entry>) -> Result<()>;
+
+/// Where the entries go, and how far the reading is.
+pub(super) struct Delivery<'a> {
+    pub entries: Entries,
+    sink: Sink<'a>,
+    control: &'a Control,
+    operation: &'a str,
+    bytes_read: Arc<AtomicU64>,
+    length: u64,
+}
+
+const PROGRESS: (f64, f64) = (0.0, 95.0);
+
+impl Delivery<'_> {
+    pub fn deliver(&mut self, batch: Vec<Entry>) -> Result<()> {
+        self.control.check()?;
+        for entry in &batch {
+            self.entries.take(entry)?;
+        }
+        (self.sink)(batch)?;
+        let read = self.bytes_read.load(Ordering::Relaxed);
+        let share = if self.length == 0 { 1.0 } else { (read as f64 / self.length as f64).min(1.0) };
+        let point = PROGRESS.0 + (PROGRESS.1 - PROGRESS.0) * share;
+        let count = self.entries.count;
+        self.control.report(self.operation, (point, point), count, count, &format!("{count} entries read"));
+        Ok(())
+    }
+}
+
+fn looks_like(head: &[u8]) -> Option<Format> {
+    match head {
+        [b'{', b'"' | b'}' | b' ' | b'\t' | b'\n' | b'\r', ..] => Some(Format::Json),
+        [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] => looks_like(rest),
+        // A map of any kind whose first key is a string.
+        [0x80..=0x8f, 0xa0..=0xbf | 0xd9..=0xdb, ..] => Some(Format::Binary),
+        [0xde, _, _, 0xa0..=0xbf | 0xd9..=0xdb, ..] => Some(Format::Binary),
+        [0xdf, _, _, _, _, 0xa0..=0xbf | 0xd9..=0xdb, ..] => Some(Format::Binary),
+        _ => None,
+    }
+}
+
+fn not_an_archive(head: &[u8]) -> Error {
+    let told = match head {
+        [] => "the file is empty".to_owned(),
+        [b'S', b'Q', b'L', b'i', b't', b'e', b' ', ..] => {
+            return Error::new(Kind::Unsupported, "a SQLite database; format 'sqlite' is not supported yet");
+        }
+        [b'r', b'e', b'd', b'b', ..] => "not an archive but a ruvector.db; use exportRuvector".to_owned(),
+        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => "compressed twice; archives are compressed once".to_owned(),
+        [0xef, 0xbb, 0xbf, ..] => "line 1, column 1: begins with a byte order mark, which JSON does not allow".to_owned(),
+        _ => {
+            let bytes: Vec<String> = head.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("line 1, column 1: neither a JSON nor a MessagePack archive: begins with {}", bytes.join(" "))
+        }
+    };
+    Error::new(Kind::Format, told).at(0)
+}
+
+/// Reads the archive in `source`, whose stored form has `length` bytes, and hands its entries to `sink`.
+pub fn read(
+    source: impl Read + Send + 'static,
+    length: u64,
+    expect: &Expect,
+    operation: &str,
+    control: &Control,
+    sink: Sink<'_>,
+) -> Result<Source> {
+    let (counted, bytes_read) = Counted::new(source);
+    let opened = codec::open(counted, |head| looks_like(head).is_some())?;
+    let format = looks_like(&opened.head).ok_or_else(|| not_an_archive(&opened.head))?;
+    if let Some(due) = expect.format
+        && due != format
+    {
+        let message = format!("holds format '{}', and format '{}' was asked for", format.name(), due.name());
+        return Err(Error::new(Kind::Format, message));
+    }
+    control.report(operation, PROGRESS, 0, length, "Reading");
+    let stream = Stream::new(Blocks::of(opened.stream)?);
+    let entries = Entries::default();
+    let mut delivery = Delivery { entries, sink, control, operation, bytes_read, length };
+    let (mut head, checksum) = match format {
+        Format::Json => json::read(stream, &mut delivery)?,
+        Format::Binary => msgpack::read(stream, &mut delivery)?,
+    };
+    expect.settle(&mut head, &delivery.entries, &checksum)?;
+    Ok(Source { format, compression: opened.compression, head, count: delivery.entries.count })
+}

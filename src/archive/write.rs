@@ -1,0 +1,153 @@
+//! Writing an archive: entries are encoded on every core, in order; their checksum is taken on a thread of its own
+//! while they are compressed and written.
+
+use super::{Format, Options};
+use crate::codec::{Compressor, Digest, Piece, Tally};
+use crate::control::Control;
+use crate::error::Result;
+use crate::format::{Description, Entry, state_json, state_msgpack};
+use crate::limits::WORK_BYTES;
+use crate::workers::InOrder;
+use std::io::Write;
+use std::sync::Arc;
+
+/// What was written.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Entries.
+    pub count: u64,
+    /// Bytes, as stored.
+    pub bytes: u64,
+    /// The checksum that the archive carries.
+    pub checksum: String,
+    /// SHA-256 of the bytes as stored, where it was asked for.
+    pub stored_checksum: Option<String>,
+}
+
+/// What to write.
+pub struct Content<'a> {
+    /// Dimension and metric.
+    pub description: Description,
+    /// How many entries `entries` yields.
+    pub count: u64,
+    /// The entries, in order.
+    pub entries: &'a mut dyn Iterator<Item = Arc<Entry>>,
+    /// When, in milliseconds since 1970.
+    pub timestamp: u64,
+    /// Whether to take the checksum of the stored bytes too.
+    pub stored_checksum: bool,
+    /// What progress calls the work.
+    pub operation: &'a str,
+}
+
+const PROGRESS: (f64, f64) = (0.0, 90.0);
+
+fn plain(text: impl Into<Vec<u8>>) -> Arc<Piece> {
+    Arc::new(Piece { bytes: text.into(), skipped: Vec::new() })
+}
+
+/// Encodes some entries; `first` tells whether they are the first of the archive.
+fn encode(format: Format, entries: &[Arc<Entry>], first: bool) -> Result<Piece> {
+    let mut piece = Piece::default();
+    for (index, entry) in entries.iter().enumerate() {
+        if format == Format::Binary {
+            state_msgpack::push_entry(&mut piece.bytes, entry)?;
+            continue;
+        }
+        if !first || index > 0 {
+            piece.bytes.push(b',');
+        }
+        piece.skipped.push(piece.bytes.len());
+        piece.bytes.push(b'\n');
+        state_json::push_entry(&mut piece.bytes, entry)?;
+    }
+    Ok(piece)
+}
+
+/// Takes the next entries that make about one unit of work.
+fn next_work(entries: &mut dyn Iterator<Item = Arc<Entry>>) -> Vec<Arc<Entry>> {
+    let (mut work, mut bytes) = (Vec::new(), 0);
+    while bytes < WORK_BYTES {
+        let Some(entry) = entries.next() else { break };
+        bytes += entry.vector.len() * 4 + entry.metadata.as_ref().map_or(0, |text| text.len()) + entry.id.len();
+        work.push(entry);
+    }
+    work
+}
+
+/// Passes pieces on to the checksum and to the output, and tells how far it is.
+struct Output<'a, W: Write> {
+    out: Compressor<Tally<W>>,
+    digest: Digest,
+    control: &'a Control,
+    operation: &'a str,
+    done: u64,
+    total: u64,
+}
+
+impl<W: Write> Output<'_, W> {
+    fn put(&mut self, piece: Arc<Piece>) -> Result<()> {
+        self.digest.update(piece.clone())?;
+        self.out.write_all(&piece.bytes)?;
+        Ok(())
+    }
+
+    fn put_entries(&mut self, (piece, count): (Result<Piece>, u64)) -> Result<()> {
+        self.control.check()?;
+        self.put(Arc::new(piece?))?;
+        self.done += count;
+        let message = format!("{} of {} entries", self.done, self.total);
+        self.control.report(self.operation, PROGRESS, self.done, self.total, &message);
+        Ok(())
+    }
+}
+
+/// Writes one archive to `out` and returns it with what was written. The caller makes it durable.
+pub fn write<W: Write>(content: Content<'_>, options: Options, out: W, control: &Control) -> Result<(W, Written)> {
+    let format = options.format;
+    let tally = Tally::new(out, content.stored_checksum);
+    let out = Compressor::new(tally, options.compression, options.level)?;
+    let (digest, operation, total) = (Digest::start()?, content.operation, content.count);
+    let mut output = Output { out, digest, control, operation, done: 0, total };
+    control.report(operation, PROGRESS, 0, total, "Encoding entries");
+    output.put(plain(match format {
+        Format::Json => state_json::encode_head(content.description, total).into_bytes(),
+        Format::Binary => state_msgpack::encode_head(content.description, total)?,
+    }))?;
+    let mut pool = InOrder::new("encode")?;
+    let mut first = true;
+    loop {
+        let work = next_work(content.entries);
+        if work.is_empty() {
+            break;
+        }
+        let (count, is_first) = (work.len() as u64, std::mem::take(&mut first));
+        if let Some(done) = pool.push(move || (encode(format, &work, is_first), count))? {
+            output.put_entries(done)?;
+        }
+    }
+    while let Some(done) = pool.pop()? {
+        output.put_entries(done)?;
+    }
+    finish(output, format, content.timestamp)
+}
+
+fn finish<W: Write>(mut output: Output<'_, W>, format: Format, timestamp: u64) -> Result<(W, Written)> {
+    match format {
+        Format::Json => {
+            let mut tail = vec![b'\n'];
+            tail.extend(state_json::encode_tail(timestamp).into_bytes());
+            output.put(Arc::new(Piece { bytes: tail, skipped: vec![0] }))?;
+            output.digest.update_bytes(b"}")?;
+        }
+        Format::Binary => output.put(plain(state_msgpack::encode_tail(timestamp)?))?,
+    }
+    let checksum = output.digest.finish()?;
+    let mut out = output.out;
+    match format {
+        Format::Json => out.write_all(format!("{}\n", state_json::encode_checksum(&checksum)).as_bytes())?,
+        Format::Binary => out.write_all(&state_msgpack::encode_checksum(&checksum)?)?,
+    }
+    let (inner, bytes, stored_checksum) = out.finish()?.finish();
+    Ok((inner, Written { count: output.done, bytes, checksum, stored_checksum }))
+}

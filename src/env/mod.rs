@@ -1,0 +1,19 @@
+//! The only code that meets the operating system: files, directories, the clock and new names.
+//!
+//! Everything above works on `Read`, `Write` and paths it was given. Every error names the path and the errno.
+
+mod clock;
+mod directory;
+mod input;
+mod path;
+mod replace;
+mod scratch;
+mod temp;
+
+pub use clock::now_ms;
+pub use directory::{check_writable, ensure_directory, file_names, file_size, remove_file, sweep, sync_directory};
+pub use input::{Input, open_input, read_small};
+pub use path::{checked_path, working_directory};
+pub use replace::{Replacement, write_small};
+pub use scratch::Scratch;
+pub use temp::{PrivateCopy, new_id, open_files};

@@ -1,0 +1,91 @@
+//! A file for one call only: appended to, read back, and gone with the call.
+//!
+//! Its name is removed as soon as the file exists, so that nothing is left behind even when the process is killed.
+//! Where the operating system keeps the name of an open file, it is removed when the file is dropped.
+
+use super::directory::remove_file;
+use super::temp::create_temporary;
+use crate::error::{Error, Kind, Result};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// A nameless file of this call.
+pub struct Scratch {
+    file: File,
+    path: PathBuf,
+    named: bool,
+    length: u64,
+}
+
+impl Scratch {
+    /// A new one on the file system that holds `path`: it has room for such files, where the system's temporary
+    /// directory is often memory. In the temporary directory when that place takes no new file.
+    pub fn beside(path: &Path) -> Result<Self> {
+        let beside = path.parent().map(create_temporary);
+        let (file, path) = match beside {
+            Some(Ok(made)) => made,
+            Some(Err(error)) if error.kind != Kind::Path => return Err(error),
+            _ => create_temporary(&std::env::temp_dir())?,
+        };
+        let named = !remove_file(&path).unwrap_or(false);
+        Ok(Scratch { file, path, named, length: 0 })
+    }
+
+    /// Bytes appended so far.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Appends the bytes.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let end = SeekFrom::Start(self.length);
+        let written = self.file.seek(end).and_then(|_| self.file.write_all(bytes));
+        written.map_err(|source| Error::io(source, "write", &self.path))?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Fills `buffer` from `offset` on. Moves the one position of the file: not for two threads at once.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        let mut file = &self.file;
+        let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(buffer));
+        read.map_err(|source| Error::io(source, "read", &self.path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.named {
+            let _ = remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_appended_is_read_back_and_nothing_is_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut scratch = Scratch::beside(&directory.path().join("x")).unwrap();
+        scratch.append(b"abc").unwrap();
+        scratch.append(b"def").unwrap();
+        let mut found = [0; 4];
+        scratch.read_at(&mut found, 1).unwrap();
+        assert_eq!((&found, scratch.length()), (b"bcde", 6));
+        assert!(scratch.read_at(&mut found, 3).is_err(), "beyond the end");
+        if cfg!(unix) {
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "it has no name while it is open");
+        }
+        drop(scratch);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_place_that_takes_no_file_is_replaced_by_the_temporary_directory() {
+        let mut scratch = Scratch::beside(Path::new("/dev/null/x")).unwrap();
+        assert!(scratch.append(b"abc").is_ok());
+    }
+}

@@ -1,0 +1,220 @@
+//! An entry (id, vector, metadata) and the description that all entries of a collection share.
+//!
+//! An entry is immutable once made; rows of a collection, of its versions and of archives share it behind an `Arc`.
+
+use crate::error::{Error, Kind, Result};
+use crate::limits::{DIMENSION_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX};
+use serde::de::IgnoredAny;
+
+/// Id, vector and metadata.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// 1 to 1,024 bytes, no NUL.
+    pub id: Box<str>,
+    /// As many numbers as the collection has dimensions, kept bit for bit.
+    pub vector: Box<[f32]>,
+    /// A JSON object as text, kept byte for byte but for white space between its tokens.
+    pub metadata: Option<Box<str>>,
+}
+
+impl Entry {
+    /// An entry from parts that were checked one by one here.
+    pub fn new(id: &str, vector: Vec<f32>, metadata: Option<&str>) -> Result<Self> {
+        check_id(id)?;
+        check_dimension(id, vector.len())?;
+        let metadata = match metadata {
+            None => None,
+            Some(text) => {
+                check_metadata(id, text)?;
+                Some(compact(text))
+            }
+        };
+        Ok(Entry { id: id.into(), vector: vector.into(), metadata })
+    }
+
+    /// Whether both hold the same bits.
+    pub fn same_bits(&self, other: &Entry) -> bool {
+        self.id == other.id
+            && self.metadata == other.metadata
+            && self.vector.len() == other.vector.len()
+            && self.vector.iter().zip(&other.vector).all(|(a, b)| a.to_bits() == b.to_bits())
+    }
+}
+
+/// How vectors are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// 1 - cosine similarity.
+    Cosine,
+    /// L2 distance.
+    Euclidean,
+    /// Inner product.
+    Dot,
+    /// L1 distance.
+    Manhattan,
+}
+
+impl Metric {
+    /// The name in options and archives.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Cosine => "cosine",
+            Metric::Euclidean => "euclidean",
+            Metric::Dot => "dot",
+            Metric::Manhattan => "manhattan",
+        }
+    }
+
+    /// The metric of that name; ruvector's own spellings (`Cosine`, `DotProduct`) are understood.
+    pub fn named(name: &str) -> Result<Self> {
+        match name {
+            "cosine" | "Cosine" => Ok(Metric::Cosine),
+            "euclidean" | "Euclidean" => Ok(Metric::Euclidean),
+            "dot" | "DotProduct" => Ok(Metric::Dot),
+            "manhattan" | "Manhattan" => Ok(Metric::Manhattan),
+            _ => {
+                let message = format!("metric '{name}' is not one of cosine, euclidean, dot, manhattan");
+                Err(Error::new(Kind::Metric, message))
+            }
+        }
+    }
+}
+
+/// What all entries of a collection share; `None` is not known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Description {
+    /// Numbers in each vector.
+    pub dimension: Option<usize>,
+    /// How vectors are compared.
+    pub metric: Option<Metric>,
+}
+
+impl Description {
+    /// The union of what both know; a contradiction is an error that names `whose` value differs.
+    pub fn agree(self, other: Description, whose: &str) -> Result<Description> {
+        if let (Some(own), Some(found)) = (self.dimension, other.dimension)
+            && own != found
+        {
+            return Err(Error::new(Kind::Dimension, format!("{whose} has dimension {found}, expected {own}")));
+        }
+        if let (Some(own), Some(found)) = (self.metric, other.metric)
+            && own != found
+        {
+            let message = format!("{whose} has metric '{}', expected '{}'", found.name(), own.name());
+            return Err(Error::new(Kind::Metric, message));
+        }
+        Ok(Description { dimension: self.dimension.or(other.dimension), metric: self.metric.or(other.metric) })
+    }
+}
+
+/// An id for messages: shortened, and free of control characters.
+pub fn shown(id: &str) -> String {
+    let mut text: String = id.chars().take(60).flat_map(char::escape_debug).collect();
+    if id.chars().nth(60).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// Refuses an id that cannot be stored.
+pub fn check_id(id: &str) -> Result<()> {
+    let refuse = |why: String| Err(Error::new(Kind::Id, why));
+    if id.is_empty() {
+        return refuse(format!("an id is empty; it needs 1 to {ID_BYTES_MAX} bytes"));
+    }
+    if id.len() > ID_BYTES_MAX {
+        return refuse(format!("id '{}' has {} bytes; at most {ID_BYTES_MAX} are possible", shown(id), id.len()));
+    }
+    if id.contains('\0') {
+        return refuse(format!("id '{}' holds a NUL character", shown(id)));
+    }
+    Ok(())
+}
+
+/// Refuses a dimension that no collection can have.
+pub fn check_dimension(id: &str, dimension: usize) -> Result<()> {
+    if (1..=DIMENSION_MAX).contains(&dimension) {
+        return Ok(());
+    }
+    let message = format!("vector for id '{}' has {dimension} numbers; 1 to {DIMENSION_MAX} are possible", shown(id));
+    Err(Error::new(Kind::Dimension, message))
+}
+
+/// Refuses metadata that is not the text of a JSON object.
+pub fn check_metadata(id: &str, text: &str) -> Result<()> {
+    if text.len() > METADATA_BYTES_MAX {
+        let message = format!("metadata of id '{}' has {} bytes; at most {METADATA_BYTES_MAX}", shown(id), text.len());
+        return Err(Error::new(Kind::Limit, message));
+    }
+    let refuse = |why: &str| Err(Error::new(Kind::Metadata, format!("metadata of id '{}' {why}", shown(id))));
+    if !text.starts_with('{') {
+        return refuse("is not a JSON object");
+    }
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => Ok(()),
+        Err(error) if error.to_string().contains("recursion limit") => {
+            let message = format!("metadata of id '{}' is nested deeper than 127 levels", shown(id));
+            Err(Error::new(Kind::Limit, message))
+        }
+        Err(error) => refuse(&format!("is not JSON: {error}")),
+    }
+}
+
+/// JSON text without the white space between its tokens, so that one object has one text in every archive.
+fn compact(text: &str) -> Box<str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let mut kept = String::with_capacity(text.len());
+    for c in text.chars() {
+        if quoted || !matches!(c, ' ' | '\t' | '\n' | '\r') {
+            kept.push(c);
+        }
+        if escaped {
+            escaped = false;
+        } else if quoted && c == '\\' {
+            escaped = true;
+        } else if c == '"' {
+            quoted = !quoted;
+        }
+    }
+    kept.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_between_tokens_is_not_kept() {
+        let spaced = "{ \"a b\" : [ 1 ,\n\t2 ], \"q\\\" \" : \"\\\\\" , \"é \":{ } }";
+        assert_eq!(&*compact(spaced), r#"{"a b":[1,2],"q\" ":"\\","é ":{}}"#);
+    }
+
+    #[test]
+    fn ids_are_refused_by_name() {
+        for (id, part) in [("", "empty"), ("a\0b", "NUL"), ("x".repeat(1_025).as_str(), "1025 bytes")] {
+            let error = check_id(id).unwrap_err();
+            assert_eq!(error.kind, Kind::Id);
+            assert!(error.message.contains(part), "{error}");
+        }
+        for id in ["__proto__", "é", "a b", "x".repeat(1_024).as_str()] {
+            assert!(check_id(id).is_ok());
+        }
+    }
+
+    #[test]
+    fn metadata_is_a_json_object() {
+        assert!(check_metadata("a", r#"{"n":123456789012345678901234567890,"n":1e999,"s":"\ud800"}"#).is_ok());
+        for text in ["[]", "1", "", "{", r#"{"a":1,}"#, r#"{"a":NaN}"#, "{}x"] {
+            assert_eq!(check_metadata("a", text).unwrap_err().kind, Kind::Metadata, "{text}");
+        }
+        let deep = format!("{}1{}", r#"{"a":"#.repeat(200), "}".repeat(200));
+        assert_eq!(check_metadata("a", &deep).unwrap_err().kind, Kind::Limit);
+    }
+
+    #[test]
+    fn bits_decide_not_values() {
+        let entry = |x: f32| Entry::new("a", vec![x], None).unwrap();
+        assert!(entry(f32::NAN).same_bits(&entry(f32::NAN)));
+        assert!(!entry(0.0).same_bits(&entry(-0.0)));
+    }
+}

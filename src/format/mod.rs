@@ -1,0 +1,10 @@
+//! One file for each structure on disk: encode, decode, limits. Bytes only: no path, no file, no thread.
+//!
+//! `docs/format.md` is the description; these files link to its sections.
+
+pub mod entry;
+pub mod number;
+pub mod state_json;
+pub mod state_msgpack;
+
+pub use entry::{Description, Entry, Metric};

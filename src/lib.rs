@@ -1,0 +1,30 @@
+//! # ruvector-persistence
+//!
+//! Makes in-process vector databases durable. The core knows nothing of Node.js: it builds and tests with plain
+//! `cargo test`; the feature `node` adds the bindings.
+//!
+//! Modules import only from lower ranks:
+//!
+//! | rank | modules | what they know |
+//! |---|---|---|
+//! | 0 | [`error`], [`limits`], [`control`], [`workers`] | failures, maxima, progress and cancellation, threads |
+//! | 1 | [`env`], [`codec`] | the operating system; compression and checksums of bytes in memory |
+//! | 2 | [`format`] | one structure each: encode, decode, limits |
+//! | 3 | [`archive`], [`foreign`] | whole files of ours; files of other databases |
+//! | 4 | [`store`] | collections and their versions |
+//! | 5 | [`ops`] | one operation each: request, response, run |
+//! | 6 | `node` | the same operations for JavaScript |
+
+pub mod archive;
+pub mod codec;
+pub mod control;
+pub mod env;
+pub mod error;
+pub mod foreign;
+pub mod format;
+pub mod limits;
+#[cfg(feature = "node")]
+mod node;
+pub mod ops;
+pub mod store;
+pub mod workers;

@@ -1,0 +1,26 @@
+//! Every maximum of the library, with its reason. Sizes are bytes unless the name says otherwise.
+//!
+//! A limit is checked before anything is allocated for what it bounds.
+
+/// An id is a name, not a document; it must also fit beside its entry in one small block.
+pub const ID_BYTES_MAX: usize = 1_024;
+/// Large enough for every embedding model known; small enough that one vector is never a memory problem.
+pub const DIMENSION_MAX: usize = 65_536;
+/// One entry's metadata as JSON text. It is held in memory as a whole.
+pub const METADATA_BYTES_MAX: usize = 16 << 20;
+/// Nesting of arrays and objects in any JSON or MessagePack we read; also what `serde_json` accepts.
+pub const DEPTH_MAX: usize = 128;
+/// A top-level member of an archive that is not `vectors`, such as `options`; it is held in memory as a whole.
+pub const MEMBER_BYTES_MAX: usize = 1 << 20;
+/// One entry of a JSON archive as text: 65,536 numbers of at most 25 characters, an id and metadata.
+pub const ENTRY_TEXT_BYTES_MAX: usize = DIMENSION_MAX * 26 + METADATA_BYTES_MAX * 2 + ID_BYTES_MAX * 6 + 256;
+/// White space in one run. More of it is no document but a way to make us read zeros for ever.
+pub const WHITE_SPACE_RUN_MAX: usize = 1 << 20;
+/// log2 of the largest zstd window we decode: 128 MiB, what the `zstd` tool accepts without a flag.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// A path longer than this is refused before the operating system sees it.
+pub const PATH_BYTES_MAX: usize = 4_096;
+/// A snapshot's record (`<id>.meta.json`) or the incremental state.
+pub const SMALL_FILE_BYTES_MAX: u64 = 16 << 20;
+/// The work that one thread takes at a time: large enough to hide the hand-over, small enough to bound memory.
+pub const WORK_BYTES: usize = 1 << 20;

@@ -1,0 +1,202 @@
+//! Save, load, adopt and export for JavaScript.
+
+use super::collection::{NativeCollection, description};
+use super::failure::{Answer, background};
+use super::job::NativeJob;
+use crate::archive::{Expect, Format, Options};
+use crate::codec::Compression;
+use crate::ops::{adopt, export_ruvector, load, save};
+use napi::bindgen_prelude::{Env, PromiseRaw};
+use napi_derive::napi;
+
+/// How an archive is written.
+#[napi(object)]
+pub struct ArchiveOptions {
+    /// 'json' or 'binary'.
+    pub format: String,
+    /// 'none', 'gzip', 'brotli' or 'zstd'.
+    pub compression: String,
+    /// The level of the compression; its default when absent.
+    pub level: Option<u32>,
+}
+
+/// What was saved.
+#[napi(object)]
+pub struct SaveReport {
+    /// Where, absolute.
+    pub path: String,
+    /// Bytes of the file.
+    pub bytes: f64,
+    /// Entries.
+    pub count: f64,
+    /// Numbers in each vector; 0 when there is none.
+    pub dimension: f64,
+    /// The checksum that the archive carries.
+    pub checksum: String,
+    /// The content as one value.
+    pub fingerprint: String,
+    /// When, in milliseconds since 1970.
+    pub timestamp: f64,
+}
+
+/// Where a collection came from.
+#[napi(object)]
+#[derive(Clone)]
+pub struct LoadInfo {
+    /// The file, absolute.
+    pub path: String,
+    /// 'json', 'binary' or 'ruvector'.
+    pub format: String,
+    /// 'none', 'gzip', 'brotli' or 'zstd'.
+    pub compression: String,
+    /// The version of the format.
+    pub version: String,
+    /// When it was written, in milliseconds since 1970; 0 when the file does not say.
+    pub timestamp: f64,
+    /// Entries.
+    pub count: f64,
+    /// Bytes of the file.
+    pub bytes: f64,
+    /// The checksum that the archive carries.
+    pub checksum: Option<String>,
+}
+
+/// What to load and what it has to be.
+#[napi(object)]
+pub struct LoadRequest {
+    /// The archive.
+    pub path: String,
+    /// The only format that is taken, when given.
+    pub format: Option<String>,
+    /// Check the checksum and the count. Everything else is always checked.
+    pub verify: bool,
+    /// The dimension of the database it is for, when known.
+    pub dimension: Option<f64>,
+    /// The metric of the database it is for, when known.
+    pub metric: Option<String>,
+    /// What progress calls the work.
+    pub operation: String,
+}
+
+impl ArchiveOptions {
+    pub(super) fn from_js(&self) -> crate::error::Result<Options> {
+        Ok(Options {
+            format: Format::named(&self.format)?,
+            compression: Compression::named(&self.compression)?,
+            level: self.level,
+        })
+    }
+}
+
+impl LoadRequest {
+    pub(super) fn expect(&self) -> crate::error::Result<Expect> {
+        Ok(Expect {
+            verify: self.verify,
+            description: description(self.dimension, self.metric.as_deref())?,
+            format: self.format.as_deref().map(Format::named).transpose()?,
+        })
+    }
+}
+
+impl From<save::Report> for SaveReport {
+    fn from(report: save::Report) -> Self {
+        SaveReport {
+            path: report.path.to_string_lossy().into_owned(),
+            bytes: report.bytes as f64,
+            count: report.count as f64,
+            dimension: report.dimension as f64,
+            checksum: report.checksum,
+            fingerprint: report.fingerprint,
+            timestamp: report.timestamp as f64,
+        }
+    }
+}
+
+impl From<load::Loaded> for NativeCollection {
+    fn from(loaded: load::Loaded) -> Self {
+        let source = loaded.source;
+        let info = LoadInfo {
+            path: loaded.path.to_string_lossy().into_owned(),
+            format: source.format.name().to_owned(),
+            compression: source.compression.name().to_owned(),
+            version: source.head.version,
+            timestamp: source.head.timestamp as f64,
+            count: source.count as f64,
+            bytes: loaded.bytes as f64,
+            checksum: source.head.checksum,
+        };
+        NativeCollection::of(loaded.collection, Some(info))
+    }
+}
+
+impl From<adopt::Adopted> for NativeCollection {
+    fn from(adopted: adopt::Adopted) -> Self {
+        let info = LoadInfo {
+            path: adopted.path.to_string_lossy().into_owned(),
+            format: "ruvector".to_owned(),
+            compression: "none".to_owned(),
+            version: String::new(),
+            timestamp: 0.0,
+            count: adopted.collection.len() as f64,
+            bytes: adopted.bytes as f64,
+            checksum: None,
+        };
+        NativeCollection::of(adopted.collection, Some(info))
+    }
+}
+
+/// Writes one archive: temporary file, sync, rename, sync of the directory; missing parents are made.
+#[napi(catch_unwind)]
+pub fn save<'e>(
+    env: &'e Env,
+    collection: &NativeCollection,
+    path: String,
+    options: ArchiveOptions,
+    operation: String,
+    job: &NativeJob,
+) -> napi::Result<PromiseRaw<'e, Answer<SaveReport>>> {
+    let (version, control) = (collection.version(), job.control());
+    background(env, move || {
+        let request = save::Request { path: &path, options: options.from_js()?, operation: &operation };
+        save::run(&version, &request, &control).map(SaveReport::from)
+    })
+}
+
+/// Reads and checks a whole archive into a collection of its own.
+#[napi(catch_unwind)]
+pub fn load<'e>(
+    env: &'e Env,
+    request: LoadRequest,
+    job: &NativeJob,
+) -> napi::Result<PromiseRaw<'e, Answer<NativeCollection>>> {
+    let control = job.control();
+    background(env, move || {
+        let expect = request.expect()?;
+        let request = load::Request { path: &request.path, expect, operation: &request.operation };
+        load::run(&request, &control).map(NativeCollection::from)
+    })
+}
+
+/// Reads a `ruvector.db` from a private copy.
+#[napi(catch_unwind)]
+pub fn read_ruvector<'e>(
+    env: &'e Env,
+    path: String,
+    job: &NativeJob,
+) -> napi::Result<PromiseRaw<'e, Answer<NativeCollection>>> {
+    let control = job.control();
+    background(env, move || adopt::run(&path, &control).map(NativeCollection::from))
+}
+
+/// A `ruvector.db` straight to an archive.
+#[napi(catch_unwind)]
+pub fn export_ruvector<'e>(
+    env: &'e Env,
+    from: String,
+    to: String,
+    options: ArchiveOptions,
+    job: &NativeJob,
+) -> napi::Result<PromiseRaw<'e, Answer<SaveReport>>> {
+    let control = job.control();
+    background(env, move || export_ruvector::run(&from, &to, options.from_js()?, &control).map(SaveReport::from))
+}

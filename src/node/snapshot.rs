@@ -1,0 +1,94 @@
+//! Snapshots in the format of archives, for JavaScript.
+
+use super::archive::{ArchiveOptions, LoadRequest};
+use super::collection::NativeCollection;
+use super::failure::{Answer, Failure, background};
+use super::job::NativeJob;
+use crate::ops::{snapshot_create, snapshot_delete, snapshot_list, snapshot_load};
+use napi::bindgen_prelude::{Env, Null, PromiseRaw};
+use napi_derive::napi;
+
+/// What to create.
+#[napi(object)]
+pub struct SnapshotRequest {
+    /// The base directory.
+    pub base_dir: String,
+    /// A name for people.
+    pub name: String,
+    /// A JSON object as text.
+    pub metadata: Option<String>,
+    /// 'json' or 'binary'.
+    pub format: String,
+    /// 'none', 'gzip', 'brotli' or 'zstd'.
+    pub compression: String,
+    /// The level of the compression.
+    pub level: Option<u32>,
+    /// How many snapshots to keep, this one included; 0 keeps all.
+    pub max_snapshots: u32,
+}
+
+/// The snapshots of a base directory.
+#[napi(object)]
+pub struct SnapshotListing {
+    /// Their records as JSON text, newest first.
+    pub records: Vec<String>,
+    /// Why others are not among them.
+    pub damaged: Vec<Failure>,
+}
+
+/// Creates a snapshot; answers with its record as JSON text.
+#[napi(catch_unwind)]
+pub fn snapshot_create<'e>(
+    env: &'e Env,
+    collection: &NativeCollection,
+    request: SnapshotRequest,
+    job: &NativeJob,
+) -> napi::Result<PromiseRaw<'e, Answer<String>>> {
+    let (version, control) = (collection.version(), job.control());
+    background(env, move || {
+        let SnapshotRequest { base_dir, name, metadata, format, compression, level, max_snapshots } = request;
+        let request = snapshot_create::Request {
+            base: &base_dir,
+            name: &name,
+            metadata: metadata.as_deref(),
+            options: ArchiveOptions { format, compression, level }.from_js()?,
+            keep: max_snapshots as usize,
+        };
+        snapshot_create::run(&version, &request, &control)
+    })
+}
+
+/// Lists the snapshots.
+#[napi(catch_unwind)]
+pub fn snapshot_list<'e>(env: &'e Env, base_dir: String) -> napi::Result<PromiseRaw<'e, Answer<SnapshotListing>>> {
+    background(env, move || {
+        let (records, damaged) = snapshot_list::run(&base_dir)?;
+        Ok(SnapshotListing { records, damaged: damaged.into_iter().map(Failure::from).collect() })
+    })
+}
+
+/// Loads a snapshot as a collection of its own, checked against its record; the request's path is not used.
+#[napi(catch_unwind)]
+pub fn snapshot_load<'e>(
+    env: &'e Env,
+    base_dir: String,
+    id: String,
+    request: LoadRequest,
+    job: &NativeJob,
+) -> napi::Result<PromiseRaw<'e, Answer<NativeCollection>>> {
+    let control = job.control();
+    background(env, move || {
+        let expect = request.expect()?;
+        snapshot_load::run(&base_dir, &id, &expect, &request.operation, &control).map(NativeCollection::from)
+    })
+}
+
+/// Deletes a snapshot.
+#[napi(catch_unwind)]
+pub fn snapshot_delete<'e>(
+    env: &'e Env,
+    base_dir: String,
+    id: String,
+) -> napi::Result<PromiseRaw<'e, Answer<Null>>> {
+    background(env, move || snapshot_delete::run(&base_dir, &id).map(|()| Null))
+}

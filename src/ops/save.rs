@@ -1,0 +1,82 @@
+//! Save: one version of a collection becomes one archive, durable and in place, or nothing changes.
+
+use crate::archive::{self, Content, Options};
+use crate::control::Control;
+use crate::env::{self, Replacement};
+use crate::error::{Error, Result};
+use crate::store::{Version, fingerprint};
+use std::path::{Path, PathBuf};
+
+/// What to save where.
+pub struct Request<'a> {
+    /// The file to write or replace.
+    pub path: &'a str,
+    /// How to write it.
+    pub options: Options,
+    /// What progress calls the work.
+    pub operation: &'a str,
+}
+
+/// What was saved.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Where, absolute.
+    pub path: PathBuf,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Entries.
+    pub count: u64,
+    /// Numbers in each vector; 0 when there is none.
+    pub dimension: usize,
+    /// The checksum that the archive carries.
+    pub checksum: String,
+    /// The content, for telling whether anything changed since.
+    pub fingerprint: String,
+    /// When, in milliseconds since 1970.
+    pub timestamp: u64,
+}
+
+/// Saves `version`.
+pub fn run(version: &Version, request: &Request<'_>, control: &Control) -> Result<Report> {
+    let path = env::checked_path(request.path)?;
+    let (report, _) = write(version, &path, request.options, request.operation, false, control)?;
+    Ok(report)
+}
+
+/// Writes an archive at `path`; with `stored_checksum` also tells the SHA-256 of the file.
+pub(super) fn write(
+    version: &Version,
+    path: &Path,
+    options: Options,
+    operation: &str,
+    stored_checksum: bool,
+    control: &Control,
+) -> Result<(Report, Option<String>)> {
+    control.check()?;
+    let timestamp = env::now_ms();
+    let content = Content {
+        description: version.description(),
+        count: version.len() as u64,
+        entries: &mut version.entries().cloned(),
+        timestamp,
+        stored_checksum,
+        operation,
+    };
+    let failed = |error: Error| error.writing(path);
+    let (replacement, written) =
+        archive::write(content, options, Replacement::of(path)?, control).map_err(failed)?;
+    control.check()?;
+    control.report(operation, (92.0, 92.0), written.count, written.count, "Making it durable");
+    let fingerprint = fingerprint(version)?;
+    replacement.commit()?;
+    let report = Report {
+        path: path.to_path_buf(),
+        bytes: written.bytes,
+        count: written.count,
+        dimension: version.description().dimension.unwrap_or(0),
+        checksum: written.checksum,
+        fingerprint,
+        timestamp,
+    };
+    Ok((report, written.stored_checksum))
+}

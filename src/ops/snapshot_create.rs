@@ -1,0 +1,68 @@
+//! Snapshot create: an archive under a new id, its record, and the retention that makes room for it.
+
+use super::save;
+use super::snapshots::{Record, directory, record_path, records};
+use crate::archive::Options;
+use crate::codec::Compression;
+use crate::control::Control;
+use crate::env;
+use crate::error::{Error, Kind, Result};
+use crate::store::Version;
+use serde_json::value::RawValue;
+use std::path::Path;
+
+/// What to create.
+pub struct Request<'a> {
+    /// The base directory.
+    pub base: &'a str,
+    /// A name for people; any text.
+    pub name: &'a str,
+    /// A JSON object as text.
+    pub metadata: Option<&'a str>,
+    /// How the archive is written.
+    pub options: Options,
+    /// How many snapshots to keep, this one included; 0 keeps all.
+    pub keep: usize,
+}
+
+/// Creates a snapshot and returns its record as JSON text.
+pub fn run(version: &Version, request: &Request<'_>, control: &Control) -> Result<String> {
+    let base = env::checked_path(request.base)?;
+    let parse = |text: &str| RawValue::from_string(text.to_owned());
+    let metadata = request.metadata.map(parse).transpose().map_err(|error| {
+        Error::new(Kind::Metadata, format!("metadata of the snapshot is not JSON: {error}"))
+    })?;
+    let id = env::new_id();
+    let data = directory(&base).join(format!("{id}.{}", request.options.format.name()));
+    let (report, checksum) = save::write(version, &data, request.options, "snapshot", true, control)?;
+    let record = Record {
+        id,
+        name: request.name.to_owned(),
+        timestamp: report.timestamp,
+        vector_count: report.count,
+        dimension: report.dimension as u64,
+        format: request.options.format.name().to_owned(),
+        compressed: request.options.compression != Compression::None,
+        file_size: report.bytes,
+        checksum: checksum.unwrap_or_default(),
+        metadata,
+    };
+    let text = record.text()?;
+    if let Err(error) = env::write_small(&record_path(&base, &record.id), &text) {
+        // Without its record the archive is no snapshot: nothing is left of it.
+        let _ = env::remove_file(&data);
+        return Err(error);
+    }
+    retain(&base, &record.id, request.keep)?;
+    Ok(text)
+}
+
+/// Removes the oldest snapshots beyond `keep`, never the one just made.
+fn retain(base: &Path, newest: &str, keep: usize) -> Result<()> {
+    if keep == 0 {
+        return Ok(());
+    }
+    let (found, _) = records(base)?;
+    let older = found.iter().filter(|record| record.id != newest);
+    older.skip(keep - 1).try_for_each(|record| record.remove(base))
+}

@@ -1,0 +1,25 @@
+//! Snapshot delete: the record, then the archive. A snapshot whose record is damaged is deleted too.
+
+use super::snapshots::{Record, check_id, directory, record_path};
+use crate::env;
+use crate::error::{Error, Kind, Result};
+
+/// Deletes the snapshot `id`.
+pub fn run(base: &str, id: &str) -> Result<()> {
+    check_id(id)?;
+    let base = env::checked_path(base)?;
+    match Record::read(&base, id) {
+        Ok(record) => record.remove(&base),
+        Err(error) if matches!(error.kind, Kind::Corrupt | Kind::Format) => remove_damaged(&base, id),
+        Err(error) => Err(error),
+    }
+}
+
+fn remove_damaged(base: &std::path::Path, id: &str) -> Result<()> {
+    let directory = directory(base);
+    env::remove_file(&record_path(base, id))?;
+    for format in ["json", "binary"] {
+        env::remove_file(&directory.join(format!("{id}.{format}"))).map_err(Error::from)?;
+    }
+    env::sync_directory(&directory)
+}
