@@ -171,7 +171,7 @@ export interface PersistenceOptions {
   format?: PersistenceFormat;
   /** Compression of archives and snapshots. Default 'none'. */
   compression?: CompressionType;
-  /** Level of the compression: gzip 0 to 9 (default 6), brotli 0 to 11 (default 5), zstd 1 to 22 (default 3). Needs a compression. */
+  /** Level of the compression: gzip 0 to 9 (default 6), brotli 0 to 11 (default 4), zstd 1 to 22 (default 1). Needs a compression. */
   compressionLevel?: number;
   /** Auto-save with `saveIncremental()` in place of `save()`. Default false. */
   incremental?: boolean;

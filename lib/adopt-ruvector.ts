@@ -8,7 +8,7 @@
 import { addTo, combinedSize, type Find } from './find';
 import { look } from './look';
 import { isUnfit } from './capture';
-import { PersistenceError, unwrap } from './errors';
+import { isFailure, PersistenceError, toError } from './errors';
 import { native, type NativeCollection } from './native';
 import type { Settings } from './options';
 import { Pace } from './pace';
@@ -22,18 +22,18 @@ const EMPTY_BYTES_MAX = 8 << 20;
 /** The content of the file of this database, or null when no file is known to be its. */
 export async function findRuvector(tracker: Tracker, settings: Settings, watch: Watch): Promise<Find | null> {
   const { databasePath } = settings;
-  const paths = databasePath !== undefined ? [databasePath] : await native.ruvectorFiles();
+  const paths = await candidates(settings);
   const sample = paths.length > 1 ? SAMPLE_MANY : SAMPLE_ONE;
   let first: Find | null = null;
   const metrics = new Set<string | null>();
   for (const path of paths) {
     const content = await native.readRuvector(path, new native.NativeJob());
-    if ('isFailure' in content) {
+    if (isFailure(content)) {
       // A file that was named must be readable; one that was found may be anybody's.
-      if (databasePath !== undefined) unwrap(content);
+      if (databasePath !== undefined) throw toError(content);
       continue;
     }
-    const find: Find = { collection: content as NativeCollection, refused: new Map() };
+    const find: Find = { collection: content, refused: new Map() };
     if (!(await isContentOf(tracker, find, sample, watch))) continue;
     first ??= find;
     metrics.add(find.collection.metric);
@@ -50,11 +50,11 @@ export async function findRuvector(tracker: Tracker, settings: Settings, watch: 
 export async function learnMetric(tracker: Tracker, settings: Settings): Promise<void> {
   if (tracker.adapter.kind !== 'ruvector' || tracker.journal.metric !== null) return;
   const metrics = new Set<string | null>();
-  for (const path of settings.databasePath !== undefined ? [settings.databasePath] : await native.ruvectorFiles()) {
+  for (const path of await candidates(settings)) {
     const bytes = await native.fileSize(path);
     if (typeof bytes !== 'number' || bytes > EMPTY_BYTES_MAX) continue;
     const content = await native.readRuvector(path, new native.NativeJob());
-    if ('isFailure' in content || content.length > 0 || content.dimension !== tracker.journal.dimension) continue;
+    if (isFailure(content) || content.length > 0 || content.dimension !== tracker.journal.dimension) continue;
     metrics.add(content.metric);
   }
   const [metric] = metrics;
@@ -67,6 +67,13 @@ function takeMetric(tracker: Tracker, settings: Settings, metric: string | null)
     throw new PersistenceError('ERR_METRIC', `Option "metric" is '${settings.metric}', but the database has '${metric}'`);
   }
   tracker.journal.describe(null, metric);
+}
+
+/** A system that does not tell which files are open leaves the other ways of adoption. */
+async function candidates({ databasePath }: Settings): Promise<string[]> {
+  if (databasePath !== undefined) return [databasePath];
+  const files = await native.ruvectorFiles();
+  return isFailure(files) ? [] : files;
 }
 
 async function isContentOf(tracker: Tracker, find: Find, sample: number, watch: Watch): Promise<boolean> {

@@ -7,42 +7,31 @@
  */
 import { findRuvector, learnMetric } from './adopt-ruvector';
 import { combine, type Find, gather } from './find';
-import { type Look, look } from './look';
+import { type Look, look, stillness } from './look';
 import { PersistenceError } from './errors';
 import type { Settings } from './options';
 import { pause } from './pace';
 import { probe } from './probe';
 import type { Tracker, Watch } from './tracker';
 
-const ROUNDS = 8;
+const ROUNDS = 5;
 const PAUSE_MS = 50;
-/** Pauses granted to inserts that are still landing: each of them must have seen the count move. */
-const WAITS = 10_000;
 
 export async function adopt(tracker: Tracker, settings: Settings): Promise<void> {
   await describe(tracker, settings);
-  let last: number | null | undefined;
+  if (tracker.adapter.late) await stillness(tracker);
   let missed: PersistenceError | null = null;
-  for (let round = 0, waits = 0; round < ROUNDS; ) {
+  for (let round = 0; round < ROUNDS; round++) {
+    if (round > 0) await pause(PAUSE_MS);
     const seen = await look(tracker);
     // As many as are known: since all that is known is there, that is all.
-    if (!tracker.stale && seen.count !== null && seen.agrees && (seen.exact || round > 0)) {
-      if (seen.count === 0) await learnMetric(tracker, settings);
+    const nothingMore = !tracker.stale && seen.count !== null && seen.agrees && (seen.exact || round > 0);
+    if (nothingMore && seen.count === 0) await learnMetric(tracker, settings);
+    missed = nothingMore ? null : await attempt(tracker, settings, seen);
+    if (missed === null) {
       tracker.adopted = true;
       return;
     }
-    // Inserts that were started before the tracking are still landing: that is no failed round.
-    const landing = last !== undefined && seen.exact && seen.count !== last && waits++ < WAITS;
-    last = seen.count;
-    if (!landing) {
-      round++;
-      missed = await attempt(tracker, settings, seen);
-      if (missed === null) {
-        tracker.adopted = true;
-        return;
-      }
-    }
-    await pause(PAUSE_MS);
   }
   throw missed!;
 }

@@ -20,6 +20,8 @@ export interface Applied {
 
 export interface ApplyRequest {
   readonly tracker: Tracker;
+  /** Set before the target was made: what the user wrote since is the user's. Taken off by the caller. */
+  readonly watch: Watch;
   readonly target: NativeCollection;
   readonly batchSize: number;
   readonly call: Call;
@@ -28,18 +30,16 @@ export interface ApplyRequest {
 }
 
 export async function apply(request: ApplyRequest): Promise<Applied> {
-  const { tracker, target, call } = request;
-  const watch = tracker.watch();
+  const { tracker, target, call, watch } = request;
   const writer = new Writer(tracker, watch, request.batchSize);
   try {
     const plan = unwrap(await native.plan(tracker.journal.collection, target));
     const rewrite = chooseRewrite(tracker, plan, tracker.journal.collection.length);
     call.check();
-    await forwards(request, plan, rewrite, writer, watch);
+    await forwards(request, plan, rewrite, writer);
     return { added: plan.added, changed: plan.changed, removed: plan.removed };
   } finally {
     writer.end();
-    tracker.unwatch(watch);
   }
 }
 
@@ -53,8 +53,8 @@ function chooseRewrite({ adapter }: Tracker, plan: NativePlan, held: number): bo
   return !adapter.canRemove ? plan.removed + plan.changed > 0 : shared === 0;
 }
 
-async function forwards(request: ApplyRequest, plan: NativePlan, rewrite: boolean, writer: Writer, watch: Watch): Promise<void> {
-  const { tracker, target, call, source } = request;
+async function forwards(request: ApplyRequest, plan: NativePlan, rewrite: boolean, writer: Writer): Promise<void> {
+  const { tracker, target, call, source, watch } = request;
   const before = tracker.journal;
   try {
     if (rewrite) await writer.rewrite(target, call);

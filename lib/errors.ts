@@ -47,7 +47,7 @@ export function toError(failure: Failure): PersistenceError {
 }
 
 export function isFailure(value: unknown): value is Failure {
-  return typeof value === 'object' && value !== null && (value as Failure).isFailure === true;
+  return typeof value === 'object' && value !== null && (value as { isFailure?: unknown }).isFailure === true;
 }
 
 /** The value, or the failure thrown as `PersistenceError`. */

@@ -125,7 +125,8 @@ export class Journal {
   /** Puts another content in the place of this one. Ids that are refused are given with their reasons. */
   replace(collection: NativeCollection, refused: Iterable<Captured> = []): void {
     this.#revision++;
-    this.collection = collection;
+    // An empty content must not lay down a dimension that only its file had.
+    this.collection = collection.length === 0 && this.#dimension === null ? this.fresh() : collection;
     this.#refused.clear();
     for (const entry of refused) this.#put(entry, 'replace');
   }

@@ -4,6 +4,7 @@
  * While writes are under way the two cannot be compared exactly; then it is waited for a quiet moment, and when there is
  * none, a difference counts only when the writes that moved meanwhile cannot explain it.
  */
+import { pause } from './pace';
 import type { Tracker } from './tracker';
 
 export interface Look {
@@ -17,6 +18,10 @@ export interface Look {
 }
 
 const ATTEMPTS = 10;
+const POLL_MS = 10;
+const STILL_MS = 100;
+const STILL_GAPS = 10;
+const NEVER_EXACT_MS = 5000;
 
 export async function look(tracker: Tracker, size: () => number = () => tracker.journal.size): Promise<Look> {
   for (let attempt = 1; ; attempt++) {
@@ -30,5 +35,30 @@ export async function look(tracker: Tracker, size: () => number = () => tracker.
     if (exact || count === null || attempt === ATTEMPTS) {
       return { count, known, agrees: count === null || Math.abs(count - known) <= moved, exact };
     }
+  }
+}
+
+/**
+ * Resolves when writes that were started before the tracking, and whose promises nobody holds, have landed: when the part
+ * of the count that nothing explains has not moved for a while, the longer the slower it moved before.
+ */
+export async function stillness(tracker: Tracker): Promise<void> {
+  const started = performance.now();
+  let moved = started;
+  let gap = 0;
+  let last: number | null = null;
+  for (;;) {
+    const { count, known, exact } = await look(tracker);
+    if (count === null) return;
+    const now = performance.now();
+    if (exact && count - known !== last) {
+      if (last !== null) gap = Math.max(gap, now - moved);
+      last = count - known;
+      moved = now;
+    }
+    if (exact && now - moved >= Math.max(STILL_MS, STILL_GAPS * gap)) return;
+    // Someone writes without a pause: what is tracked cannot be told from what is not.
+    if (!exact && now - Math.max(started, moved) > NEVER_EXACT_MS) return;
+    await pause(POLL_MS);
   }
 }

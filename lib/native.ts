@@ -7,16 +7,13 @@
  */
 import type * as Generated from '../native.js';
 
-/** A failure as it crosses from Rust: a value, never an exception. */
-export interface Failure {
-  isFailure: true;
-  code: string;
-  message: string;
-  path?: string | null;
-  offset?: number | null;
-  causeCode?: string | null;
-  causeMessage?: string | null;
+declare global {
+  /** What the generated types call the answer of a fallible native function. */
+  type Answer<T> = T | Generated.Failure;
 }
+
+/** A failure as it crosses from Rust: a value, never an exception. */
+export type Failure = Generated.Failure;
 
 export type NativeCollection = Generated.NativeCollection;
 export type NativePlan = Generated.NativePlan;

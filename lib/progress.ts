@@ -17,6 +17,7 @@ export class Call {
   #stage: readonly [number, number] = [0, 100];
   #highest = 0;
   #broken: { readonly error: unknown } | null = null;
+  #waiting: ((error: unknown) => void) | null = null;
   readonly #onAbort = (): void => this.#break(this.#signal?.reason);
 
   constructor(options: { onProgress?: ProgressCallback; signal?: AbortSignal } = {}) {
@@ -24,6 +25,11 @@ export class Call {
     this.#signal = options.signal;
     if (this.#signal?.aborted) this.#onAbort();
     else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** Who is to be told of a cancellation before the call has begun; null once it has. */
+  whileWaiting(tell: ((error: unknown) => void) | null): void {
+    this.#waiting = tell;
   }
 
   /** What follows covers this part of the whole. */
@@ -99,5 +105,6 @@ export class Call {
     if (this.#broken) return;
     this.#broken = { error };
     for (const job of this.#jobs) job.cancel();
+    this.#waiting?.(error);
   }
 }

@@ -136,7 +136,7 @@ export class Writer {
     await this.#put(id, value);
   }
 
-  async #put(id: string, value: { vector: Float32Array; metadata: string | null } | null): Promise<void> {
+  async #put(id: string, value: { vector: Float32Array; metadata?: string | null } | null): Promise<void> {
     const { adapter } = this.tracker;
     await this.#ours(new Set([id]), async () => {
       if (value === null) await adapter.remove([id]);

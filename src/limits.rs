@@ -8,7 +8,7 @@ pub const ID_BYTES_MAX: usize = 1_024;
 pub const DIMENSION_MAX: usize = 65_536;
 /// One entry's metadata as JSON text. It is held in memory as a whole.
 pub const METADATA_BYTES_MAX: usize = 16 << 20;
-/// Nesting of arrays and objects in any JSON or MessagePack we read; also what `serde_json` accepts.
+/// Nesting of arrays and objects in metadata, the outermost object included.
 pub const DEPTH_MAX: usize = 128;
 /// A top-level member of an archive that is not `vectors`, such as `options`; it is held in memory as a whole.
 pub const MEMBER_BYTES_MAX: usize = 1 << 20;

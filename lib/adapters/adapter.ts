@@ -65,6 +65,8 @@ export interface Adapter {
   readonly canClear: boolean;
   /** Most bytes of vectors in one call of `write`. */
   readonly pageBytes: number;
+  /** Whether writes that were started before the tracking may still be landing. */
+  readonly late: boolean;
   /** How many entries the database says it holds; null when it cannot tell. */
   count(): Awaitable<number | null>;
   /** What the database knows of itself. */

@@ -34,7 +34,7 @@ async function listOf(start: () => unknown, what: string): Promise<Items> {
 async function* eachEntry(start: () => unknown, what: string, seen: { arrays: boolean }): AsyncIterable<Captured> {
   for await (const item of await listOf(start, what)) {
     const [id, value] = Array.isArray(item) ? (item as unknown[]) : [(item as { id?: unknown } | null)?.id, item];
-    yield look(id, value, seen);
+    yield captureHeld(id, value, seen);
   }
 }
 
@@ -42,11 +42,12 @@ async function* eachKey(keys: Method, get: Method, seen: { arrays: boolean }): A
   for await (const id of await listOf(keys, 'keys()')) {
     const value: unknown = await get(id);
     // An id may have been removed since the keys were listed.
-    if (value !== null && value !== undefined) yield look(id, value, seen);
+    if (value !== null && value !== undefined) yield captureHeld(id, value, seen);
   }
 }
 
-function look(id: unknown, value: unknown, seen: { arrays: boolean }): Captured {
+/** Captures what the database holds for an id, and notes how its vectors look. */
+export function captureHeld(id: unknown, value: unknown, seen: { arrays: boolean }): Captured {
   seen.arrays = Array.isArray((value as { vector?: unknown } | null)?.vector);
   return capture(id, value);
 }

@@ -5,10 +5,11 @@
  * insert is taken to replace an entry of the same id; where there is `delete`, the old entry is removed first, so that
  * nothing of it stays.
  */
-import { type Captured, capture } from '../capture';
+import { types } from 'node:util';
+import type { Captured } from '../capture';
 import { asError, PersistenceError } from '../errors';
 import type { Adapter, Method, Row } from './adapter';
-import { entriesOf } from './enumerate';
+import { captureHeld, entriesOf } from './enumerate';
 import { genericMethods } from './generic-methods';
 
 type Methods = Record<string, Method | undefined>;
@@ -38,11 +39,12 @@ export function genericAdapter(db: object): Adapter {
     canRemove: remove !== undefined,
     canClear: clear !== undefined,
     pageBytes: 1 << 20,
+    late: NAMES.some((name) => types.isAsyncFunction((db as Record<string, unknown>)[name])),
     count: () => count(db, call),
     describe: () => describe(call),
-    read: get && (async (id) => readEntry(id, await get(id))),
+    read: get && (async (id) => readEntry(id, await get(id), seen)),
     enumerate: () => entriesOf(db, call, seen),
-    search: search && ((vector, k, known) => searchEntries(call, seen.arrays ? Array.from(vector) : vector, k, known)),
+    search: search && ((vector, k, known) => searchEntries(call, vector, k, known, seen)),
     async write(rows, there) {
       if (remove) for (const { id } of rows) if (there.has(id)) await remove(id);
       const entries = rows.map((row) => toEntry(row, seen.arrays));
@@ -67,8 +69,8 @@ function toEntry({ id, vector, metadata }: Row, arrays: boolean): object {
   return metadata === null ? { id, vector: given } : { id, vector: given, metadata };
 }
 
-function readEntry(id: unknown, found: unknown): Captured | null {
-  return found === null || found === undefined ? null : capture(id, found);
+function readEntry(id: unknown, found: unknown, seen: { arrays: boolean }): Captured | null {
+  return found === null || found === undefined ? null : captureHeld(id, found, seen);
 }
 
 async function count(db: object, call: Methods): Promise<number | null> {
@@ -107,15 +109,16 @@ async function describe(call: Methods): Promise<{ dimension: number | null; metr
   }
 }
 
-async function searchEntries(call: Methods, vector: unknown, k: number, known: { has(id: unknown): boolean }): Promise<Captured[]> {
-  const found: unknown = await call.search!({ vector, k });
+async function searchEntries(call: Methods, query: Float32Array, k: number, known: { has(id: unknown): boolean }, seen: { arrays: boolean }): Promise<Captured[]> {
+  const found: unknown = await call.search!({ vector: seen.arrays ? Array.from(query) : query, k });
   const entries: Captured[] = [];
   const ids = new Set<unknown>();
   for (const item of Array.isArray(found) ? (found as { id?: unknown; vector?: unknown }[]) : []) {
     if (ids.has(item?.id) || known.has(item?.id)) continue;
     ids.add(item?.id);
     const entry: unknown = call.get ? await call.get(item?.id) : item;
-    if (entry !== null && entry !== undefined) entries.push(capture(item?.id, entry));
+    const held = readEntry(item?.id, entry, seen);
+    if (held !== null) entries.push(held);
   }
   return entries;
 }

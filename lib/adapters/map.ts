@@ -33,6 +33,7 @@ export function mapAdapter(map: Map<unknown, unknown>): Adapter {
     canRemove: true,
     canClear: true,
     pageBytes: 1 << 20,
+    late: false,
     count: () => sizeOf.call(map) as number,
     describe: async () => ({ dimension: null, metric: null }),
     read: (key) => (map.has(key) ? capture(key, map.get(key)) : null),

@@ -142,6 +142,7 @@ export function ruvectorAdapter(db: RuvectorDatabase): Adapter {
     canRemove: true,
     canClear: false,
     pageBytes: 4 << 20,
+    late: true,
     count: async () => Number(await call.len()),
     describe: async () => ({ dimension: await askDimension(call.search), metric: null }),
     read,

@@ -5,7 +5,7 @@
 // Does not: change package-lock.json. A lock that does not fit package.json makes `npm ci` fail, which is wanted.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { must, root, say } from './run.mjs'
+import { must, root, run, say } from './run.mjs'
 
 function packagesOf(file) {
   try {
@@ -15,38 +15,59 @@ function packagesOf(file) {
   }
 }
 
-/** Why an installation is due, or null when node_modules holds exactly what the lock file names. */
-export function reasonToInstall() {
-  const wanted = packagesOf('package-lock.json')
+/** Whether an optional package of the lock file is meant for this machine (it names its os, cpu or libc, and they fit). */
+function meantForHere({ os, cpu, libc }) {
+  const fits = (names, own) => !names || names.includes(own) || (names.every((name) => name.startsWith('!')) && !names.includes(`!${own}`))
+  const ownLibc = process.report?.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl'
+  return Boolean(os || cpu) && fits(os, process.platform) && fits(cpu, process.arch) && (process.platform !== 'linux' || fits(libc, ownLibc))
+}
+
+/**
+ * Why an installation is due, or null when node_modules holds what the lock file names. Optional packages are asked for
+ * only with `optional`: npm leaves out those of other machines, and those that no registry has.
+ */
+export function reasonToInstall({ optional = false } = {}) {
+  const wanted = packagesOf('package-lock.json') ?? {}
   const found = packagesOf('node_modules/.package-lock.json')
   if (!found) return 'node_modules is missing'
   const { devDependencies = {}, dependencies = {} } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const named = { ...wanted?.['']?.devDependencies, ...wanted?.['']?.dependencies }
+  const named = { ...wanted['']?.devDependencies, ...wanted['']?.dependencies }
   for (const [name, range] of Object.entries({ ...devDependencies, ...dependencies })) {
     if (named[name] !== range) return `package.json and package-lock.json differ about ${name}`
   }
-  for (const [path, entry] of Object.entries(wanted ?? {})) {
+  for (const [path, entry] of Object.entries(wanted)) {
     if (path === '') continue
     const have = found[path]
-    // npm leaves out optional packages of other platforms; whatever else is named must be there.
-    if (!have && !entry.optional && !entry.devOptional) return `${path} is missing`
-    if (have && (have.version !== entry.version || have.integrity !== entry.integrity)) return `${path} changed`
+    const needed = !entry.optional || (optional && meantForHere(entry))
+    if (!have && needed) return `${path} is missing`
+    if (have && have.version !== entry.version) return `${path} changed`
+    if (have && entry.integrity && have.integrity !== entry.integrity) return `${path} changed`
   }
   for (const path of Object.keys(found)) {
-    if (!wanted?.[path]) return `${path} is not wanted any more`
+    if (!wanted[path]) return `${path} is not wanted any more`
     if (!existsSync(join(root, path, 'package.json'))) return `${path} is missing`
   }
   return null
+}
+
+const common = ['--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+
+function npmCi(mode, runner, options) {
+  // Under `npm run` the path of npm's own script is known; it is started without a shell on every platform.
+  const script = process.env.npm_execpath
+  const [command, first] = script ? [process.execPath, [script]] : ['npm', []]
+  const args = ['ci', mode, ...common]
+  return runner(command, [...first, ...args], { ...options, label: 'npm', shown: args })
 }
 
 export async function install() {
   const reason = reasonToInstall()
   if (reason === null) return
   say(`Installing the development packages: ${reason}.`)
-  // Under `npm run` the path of npm's own script is known; it is started without a shell on every platform.
-  const npm = process.env.npm_execpath
-  const [command, first] = npm ? [process.execPath, [npm]] : ['npm', []]
-  const args = ['ci', '--prefer-offline', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
-  say(`$ npm ${args.join(' ')}`)
-  await must(command, [...first, ...args], { label: 'npm' })
+  // The cache alone is tried first. Asking the network for optional packages that no registry has costs minutes of
+  // waiting where there is no network, and nothing tells a warm cache from a cold one beforehand.
+  const { code } = await npmCi('--offline', run, { hidden: true })
+  if (code === 0 && reasonToInstall({ optional: true }) === null) return
+  say("npm's cache does not hold all of them: fetching.")
+  await npmCi('--prefer-offline', must)
 }

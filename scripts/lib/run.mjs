@@ -25,16 +25,17 @@ export function say(line) {
 
 /**
  * Runs `command` and resolves to `{ code, text }`; `text` is its output when `capture` is set (it is still shown).
- * `label` replaces the printed command where the real one is `node <long path>`.
+ * `label` and `shown` replace the printed command and arguments where the real ones are `node <long path> ...`; `hidden`
+ * keeps the output of a command, whose failure is expected, from the reader.
  */
-export function run(command, args, { env = {}, cwd = root, capture = false, label = command } = {}) {
-  say(`$ ${[label, ...args].join(' ')}`)
+export function run(command, args, { env = {}, cwd = root, capture = false, hidden = false, label = command, shown = args } = {}) {
+  say(`$ ${[label, ...shown].join(' ')}`)
   return new Promise((resolve) => {
     const pipe = capture || out === process.stderr
     const child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: ['ignore', pipe ? 'pipe' : 'inherit', capture ? 'pipe' : 'inherit'],
+      stdio: hidden ? 'ignore' : ['ignore', pipe ? 'pipe' : 'inherit', capture ? 'pipe' : 'inherit'],
     })
     const pieces = []
     const tee = (source, target) =>

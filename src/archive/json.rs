@@ -37,9 +37,8 @@ impl Place {
 /// The state of one value's outline.
 #[derive(Default)]
 struct Outline {
-    depth: usize,
-    /// One bit a level, the deepest lowest: set for an object.
-    objects: u128,
+    /// For each open bracket, the deepest last: whether it is an object's.
+    open: Vec<bool>,
     quoted: bool,
     escaped: bool,
     /// The last byte kept was part of a number or a word.
@@ -47,6 +46,8 @@ struct Outline {
     /// White space came after that byte.
     apart: bool,
 }
+
+const TOO_DEEP: &str = "nested deeper than metadata may be";
 
 enum Step {
     Keep,
@@ -63,7 +64,7 @@ impl Outline {
                 b'\\' => self.escaped = true,
                 b'"' => {
                     self.quoted = false;
-                    return Ok(if self.depth == 0 { Step::KeepAndEnd } else { Step::Keep });
+                    return Ok(if self.open.is_empty() { Step::KeepAndEnd } else { Step::Keep });
                 }
                 _ => {}
             }
@@ -71,27 +72,25 @@ impl Outline {
         }
         match byte {
             b' ' | b'\t' | b'\n' | b'\r' => {
-                if self.word && self.depth == 0 {
+                if self.word && self.open.is_empty() {
                     return Ok(Step::End);
                 }
                 self.apart = self.word;
                 return Ok(Step::Drop);
             }
-            b',' | b']' | b'}' if self.depth == 0 => return Ok(Step::End),
+            b',' | b']' | b'}' if self.open.is_empty() => return Ok(Step::End),
             b'[' | b'{' => {
-                if self.depth == DEPTH_MAX {
-                    return Err("nested too deep");
+                // The entry around the metadata is one level of its own.
+                if self.open.len() > DEPTH_MAX {
+                    return Err(TOO_DEEP);
                 }
-                self.depth += 1;
-                self.objects = self.objects << 1 | u128::from(byte == b'{');
+                self.open.push(byte == b'{');
             }
             b']' | b'}' => {
-                if (self.objects & 1 == 1) != (byte == b'}') {
+                if self.open.pop() != Some(byte == b'}') {
                     return Err("a bracket closes what it did not open");
                 }
-                self.depth -= 1;
-                self.objects >>= 1;
-                if self.depth == 0 {
+                if self.open.is_empty() {
                     return Ok(Step::KeepAndEnd);
                 }
             }
@@ -192,7 +191,7 @@ impl Reader {
                     Ok(step) => step,
                     Err(what) => {
                         self.stream.advance(used);
-                        let kind = if what == "nested too deep" { Kind::Limit } else { Kind::Format };
+                        let kind = if what == TOO_DEEP { Kind::Limit } else { Kind::Format };
                         return Err(self.place().locate(Error::new(kind, what)));
                     }
                 };

@@ -52,7 +52,11 @@ impl Blocks {
     pub fn next_block(&mut self) -> Result<Option<Vec<u8>>> {
         let Some(queue) = &self.queue else { return Ok(None) };
         match queue.recv() {
-            Ok(Ok(block)) if block.is_empty() => Ok(None),
+            Ok(Ok(block)) if block.is_empty() => {
+                // The end stays the end, however often it is asked for.
+                self.queue = None;
+                Ok(None)
+            }
             Ok(block) => Ok(Some(block?)),
             Err(_) => Err(Error::new(Kind::Internal, "the reading thread ended early")),
         }

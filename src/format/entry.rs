@@ -3,7 +3,7 @@
 //! An entry is immutable once made; rows of a collection, of its versions and of archives share it behind an `Arc`.
 
 use crate::error::{Error, Kind, Result};
-use crate::limits::{DIMENSION_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX};
+use crate::limits::{DEPTH_MAX, DIMENSION_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX};
 use serde::de::IgnoredAny;
 
 /// Id, vector and metadata.
@@ -26,7 +26,7 @@ impl Entry {
             None => None,
             Some(text) => {
                 check_metadata(id, text)?;
-                Some(compact(text))
+                Some(compact(id, text)?)
             }
         };
         Ok(Entry { id: id.into(), vector: vector.into(), metadata })
@@ -152,31 +152,32 @@ pub fn check_metadata(id: &str, text: &str) -> Result<()> {
     }
     match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => Ok(()),
-        Err(error) if error.to_string().contains("recursion limit") => {
-            let message = format!("metadata of id '{}' is nested deeper than 127 levels", shown(id));
-            Err(Error::new(Kind::Limit, message))
-        }
         Err(error) => refuse(&format!("is not JSON: {error}")),
     }
 }
 
 /// JSON text without the white space between its tokens, so that one object has one text in every archive.
-fn compact(text: &str) -> Box<str> {
-    let (mut quoted, mut escaped) = (false, false);
+fn compact(id: &str, text: &str) -> Result<Box<str>> {
+    let (mut quoted, mut escaped, mut depth) = (false, false, 0);
     let mut kept = String::with_capacity(text.len());
     for c in text.chars() {
         if quoted || !matches!(c, ' ' | '\t' | '\n' | '\r') {
             kept.push(c);
         }
-        if escaped {
-            escaped = false;
-        } else if quoted && c == '\\' {
-            escaped = true;
-        } else if c == '"' {
-            quoted = !quoted;
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '{' | '[' if !quoted => depth += 1,
+            '}' | ']' if !quoted => depth -= 1,
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            let message = format!("metadata of id '{}' is nested deeper than {DEPTH_MAX} levels", shown(id));
+            return Err(Error::new(Kind::Limit, message));
         }
     }
-    kept.into()
+    Ok(kept.into())
 }
 
 #[cfg(test)]
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn white_space_between_tokens_is_not_kept() {
         let spaced = "{ \"a b\" : [ 1 ,\n\t2 ], \"q\\\" \" : \"\\\\\" , \"é \":{ } }";
-        assert_eq!(&*compact(spaced), r#"{"a b":[1,2],"q\" ":"\\","é ":{}}"#);
+        assert_eq!(&*compact("a", spaced).unwrap(), r#"{"a b":[1,2],"q\" ":"\\","é ":{}}"#);
     }
 
     #[test]
@@ -207,8 +208,10 @@ mod tests {
         for text in ["[]", "1", "", "{", r#"{"a":1,}"#, r#"{"a":NaN}"#, "{}x"] {
             assert_eq!(check_metadata("a", text).unwrap_err().kind, Kind::Metadata, "{text}");
         }
-        let deep = format!("{}1{}", r#"{"a":"#.repeat(200), "}".repeat(200));
-        assert_eq!(check_metadata("a", &deep).unwrap_err().kind, Kind::Limit);
+        let nested = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        let entry = |depth: usize| Entry::new("a", vec![1.0], Some(&nested(depth)));
+        assert!(entry(DEPTH_MAX).is_ok());
+        assert_eq!(entry(DEPTH_MAX + 1).unwrap_err().kind, Kind::Limit);
     }
 
     #[test]

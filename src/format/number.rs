@@ -44,7 +44,7 @@ fn respell(out: &mut Vec<u8>, digits: &str, exponent: i32) {
     let fraction = fraction.trim_end_matches('0');
     let all = format!("{whole}{fraction}");
     let point = whole.len() as i32 + exponent;
-    let text = if point > 21 || point < -5 {
+    let text = if !(-5..=21).contains(&point) {
         let (first, rest) = all.split_at(1);
         let rest = if rest.is_empty() { String::new() } else { format!(".{rest}") };
         let plus = if point > 0 { "+" } else { "" };

@@ -2,7 +2,7 @@
 
 use super::snapshots::{Record, check_id, directory, record_path};
 use crate::env;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 
 /// Deletes the snapshot `id`.
 pub fn run(base: &str, id: &str) -> Result<()> {
@@ -19,7 +19,7 @@ fn remove_damaged(base: &std::path::Path, id: &str) -> Result<()> {
     let directory = directory(base);
     env::remove_file(&record_path(base, id))?;
     for format in ["json", "binary"] {
-        env::remove_file(&directory.join(format!("{id}.{format}"))).map_err(Error::from)?;
+        env::remove_file(&directory.join(format!("{id}.{format}")))?;
     }
     env::sync_directory(&directory)
 }

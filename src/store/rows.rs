@@ -30,7 +30,7 @@ impl Rows {
 
     /// Appends a row and returns its number.
     pub fn push(&mut self, entry: Arc<Entry>) -> usize {
-        if self.end % BLOCK_ROWS == 0 {
+        if self.end.is_multiple_of(BLOCK_ROWS) {
             self.blocks.push(Arc::new(Vec::with_capacity(BLOCK_ROWS)));
         }
         if let Some(block) = self.blocks.last_mut() {

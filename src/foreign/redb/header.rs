@@ -24,8 +24,6 @@ pub(super) struct Root {
 }
 
 impl Root {
-    pub const BYTES: usize = 32;
-
     /// Page number, checksum, rows.
     pub fn decode(bytes: &[u8], at: usize) -> Option<Self> {
         let pointer = Pointer { page: u64_at(bytes, at)?, checksum: bytes_at(bytes, at + 8)? };

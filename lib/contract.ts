@@ -1,0 +1,20 @@
+/**
+ * The proof, at compile time, that the implementation fits the hand-written contract in index.d.ts.
+ * It has no code that runs. A member, a parameter or a result that differs, and an export that is missing or too many,
+ * fails the type check here.
+ */
+import type * as Contract from '../index';
+import type * as Implementation from './index';
+
+type Fits<Actual extends Expected, Expected> = [Actual, Expected];
+type SameNames<A, B> = [keyof A, keyof B] extends [keyof B, keyof A] ? true : never;
+
+/** Every value is there, under its name, and can be used as promised. */
+export type Exports = Fits<Pick<typeof Implementation, Exclude<keyof typeof Contract, 'exportRuvector'>>, Omit<typeof Contract, 'exportRuvector'>>;
+/** Nothing is exported that is not promised, and no member is public that is not. */
+export type Names = [SameNames<typeof Implementation, typeof Contract>, SameNames<Implementation.DatabasePersistence, Contract.DatabasePersistence>];
+/** Options are checked at run time, so the implementation takes anything. */
+export type ExportRuvector = Fits<typeof Implementation.exportRuvector, (options: Contract.ExportRuvectorOptions) => Promise<Contract.SaveReport>>;
+
+const complete: Names = [true, true];
+void complete;

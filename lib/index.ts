@@ -1,0 +1,7 @@
+/**
+ * The entry of the package: exactly the values that index.d.ts names, nothing else.
+ */
+export { PersistenceError } from './errors';
+export { estimateMemoryUsage, formatFileSize, formatTimestamp } from './format';
+export { exportRuvector } from './operations/export-ruvector';
+export { DatabasePersistence } from './persistence';

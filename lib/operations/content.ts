@@ -1,0 +1,75 @@
+/**
+ * Replacing the content of the database, for `load`, `import` and `restoreSnapshot`: read and check everything first,
+ * then bring the database there by the difference.
+ * Promises: until the file has passed every check the database is not touched; writes that the user makes meanwhile win.
+ */
+import type { CallOptions, LoadReport } from '../../index';
+import { apply } from '../apply';
+import { PersistenceError, unwrap } from '../errors';
+import { native, type LoadRequest, type NativeCollection, type NativeJob } from '../native';
+import type { Call } from '../progress';
+import type { Session } from '../session';
+import type { Watch } from '../tracker';
+
+export interface ContentRequest {
+  readonly operation: LoadReport['operation'];
+  /** The file, or the snapshot, for messages and the report. */
+  readonly source: string;
+  readonly path: string;
+  readonly format?: 'json' | 'binary';
+  readonly verify: boolean;
+  /** Entries of the file are put over the content; otherwise they replace it. */
+  readonly merge: boolean;
+  /** Reads and checks the file. */
+  read(request: LoadRequest, job: NativeJob): ReturnType<typeof native.load>;
+}
+
+/** Share of the whole call, in percent, that reading the file is. */
+const READING = 50;
+
+export async function replaceContent(session: Session, options: CallOptions, request: ContentRequest): Promise<void> {
+  const { tracker } = session;
+  // What the user writes from now on comes after this call, also when the call has to wait for its turn.
+  const watch = tracker.watch();
+  const before = new Set(watch.begun);
+  watch.begun.clear();
+  try {
+    await session.run(options, async (call) => {
+      await session.complete();
+      for (const id of before) if (!watch.begun.has(id)) watch.recorded.delete(id);
+      watch.swept = false;
+      await replace(session, request, call, watch);
+    });
+  } finally {
+    tracker.unwatch(watch);
+  }
+}
+
+async function replace(session: Session, request: ContentRequest, call: Call, watch: Watch): Promise<void> {
+  const { tracker, journal, settings } = session;
+  const { operation, source } = request;
+  try {
+    call.stage(0, READING);
+    const staged = await call.native((job) => request.read(expectations(session, request), job));
+    const path = staged.source?.path ?? request.path;
+    const target: NativeCollection = request.merge ? unwrap(await native.merged(journal.collection, staged)) : staged;
+    call.check();
+    call.stage(READING, 100);
+    const applied = await apply({ tracker, watch, target, batchSize: settings.batchSize, call, source });
+    session.suspect = null;
+    if (!request.merge && watch.recorded.size === 0 && session.isDefaultFile(path)) session.markSaved(journal.revision);
+    call.succeed(operation, staged.length, `Loaded ${staged.length} entries from ${source}`);
+    session.emit('load', { operation, path, count: journal.size, ...applied });
+  } catch (error) {
+    if (error instanceof PersistenceError && error.content === 'mixed') session.suspect = error;
+    throw error;
+  }
+}
+
+/** What the content of the file must agree with. */
+function expectations({ journal }: Session, { operation, path, format, verify, merge }: ContentRequest): LoadRequest {
+  const held = merge && journal.collection.length > 0 ? journal.collection : null;
+  const dimension = journal.dimension ?? held?.dimension ?? undefined;
+  const metric = journal.metric ?? held?.metric ?? undefined;
+  return { path, format, verify, dimension, metric, operation };
+}

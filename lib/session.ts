@@ -1,0 +1,163 @@
+/**
+ * What one `DatabasePersistence` consists of inside: settings, journal, tracker, queue, and what is known of the last save.
+ *
+ * Promises: work in the background never becomes an unhandled rejection or a crash; its failure comes from `ready` and
+ * from every call that needs what failed, and the next call tries again. The operations are in `operations/`.
+ */
+import { join, resolve } from 'node:path';
+import type { PersistenceEvents } from '../index';
+import type { Adapter } from './adapters/adapter';
+import { adapterFor } from './adapters/index';
+import { adopt } from './adopt';
+import { asError, PersistenceError } from './errors';
+import { SavedStates } from './incremental';
+import { Journal } from './journal';
+import { look } from './look';
+import { archiveOptions, defaultPath, type Settings } from './options';
+import { claim, release } from './owners';
+import { Call } from './progress';
+import { Queue } from './queue';
+import { Tracker } from './tracker';
+
+export type Emit = <K extends keyof PersistenceEvents>(event: K, ...args: PersistenceEvents[K]) => boolean;
+
+export class Session {
+  readonly adapter: Adapter;
+  readonly journal: Journal;
+  readonly tracker: Tracker;
+  readonly states: SavedStates;
+  /** The content that is mixed after a load that failed twice over: only an explicit save or load may end that. */
+  suspect: PersistenceError | null = null;
+  readonly #queue = new Queue();
+  /** Revision of the journal that the default file holds. */
+  #savedRevision = 0;
+  #base: Promise<void> | null = null;
+  #adoption: Promise<void> | null = null;
+
+  constructor(readonly db: object, readonly settings: Settings, readonly emit: Emit) {
+    this.adapter = adapterFor(db);
+    this.journal = new Journal(this.adapter.rule, settings.dimension ?? null, settings.metric ?? null);
+    this.tracker = new Tracker(db, this.adapter, this.journal);
+    this.states = new SavedStates(settings.base);
+    claim(db);
+    try {
+      this.tracker.wrap();
+    } catch (error) {
+      release(db);
+      throw error;
+    }
+    this.ready().catch(() => undefined);
+  }
+
+  /** Runs one call in its turn. `options` are checked ones. */
+  run<T>(options: ConstructorParameters<typeof Call>[0], work: (call: Call) => Promise<T>): Promise<T> {
+    const call = new Call(options);
+    return this.#queue.run(call, () => work(call));
+  }
+
+  /** Runs the last call; new ones are refused from now on. */
+  runLast<T>(work: (call: Call) => Promise<T>): Promise<T> {
+    this.#queue.close();
+    const call = new Call();
+    return this.#queue.runLast(call, () => work(call));
+  }
+
+  async ready(): Promise<void> {
+    const [base, adoption] = await Promise.allSettled([this.#openBase(), this.adopted()]);
+    if (base.status === 'rejected') throw base.reason;
+    if (adoption.status === 'rejected') throw adoption.reason;
+  }
+
+  #openBase(): Promise<void> {
+    this.#base ??= this.states.open().catch((error: unknown) => {
+      this.#base = null;
+      throw error;
+    });
+    return this.#base;
+  }
+
+  /** Resolves when what was in the database before is in the journal. */
+  adopted(): Promise<void> {
+    this.#adoption ??= adopt(this.tracker, this.settings).catch((error: unknown) => {
+      this.#adoption = null;
+      throw error;
+    });
+    return this.#adoption;
+  }
+
+  /** Resolves when the journal holds everything that the database holds, writes that were started before included. */
+  async known(): Promise<void> {
+    await this.adopted();
+    await this.tracker.landed();
+    if (!this.tracker.stale && (await look(this.tracker)).agrees) return;
+    // Something was written around the wrapped methods, or could not be followed.
+    this.#adoption = null;
+    this.tracker.adopted = false;
+    await this.adopted();
+  }
+
+  /** As `known`; rejects also when an entry cannot be kept. */
+  async complete(): Promise<void> {
+    await this.ready();
+    await this.known();
+    const refusal = this.journal.refusal();
+    if (refusal !== null) throw refusal;
+  }
+
+  /** Where the default save goes. */
+  get defaultFile(): string {
+    return defaultPath(this.settings, archiveOptions({}, this.settings));
+  }
+
+  isDefaultFile(path: string): boolean {
+    return resolve(path) === resolve(this.defaultFile);
+  }
+
+  get unsaved(): boolean {
+    return this.journal.revision !== this.#savedRevision;
+  }
+
+  /** The default file holds the content of this revision. */
+  markSaved(revision: number): void {
+    this.#savedRevision = revision;
+  }
+
+  /** Something that is no failure of the call under way, for those who listen. */
+  report(error: PersistenceError): void {
+    const { onError } = this.settings;
+    this.emit('error', error);
+    if (onError) this.#outside(() => onError(error));
+  }
+
+  /** Work in the background has failed. */
+  background(thrown: unknown): void {
+    const error = asError(thrown);
+    const { onError } = this.settings;
+    const heard = this.emit('error', error);
+    if (onError) this.#outside(() => onError(error));
+    else if (!heard) process.emitWarning(`${error.message} (listen to "error" of DatabasePersistence, or give "onError")`, { code: (error as { code?: string }).code ?? 'ERR_INTERNAL', type: 'PersistenceWarning' });
+  }
+
+  /** The callback of a user: what it throws is the user's, and is thrown where it hinders nothing of ours. */
+  #outside(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  }
+
+  /** Takes everything off the database again. */
+  dispose(): void {
+    this.tracker.unwrap();
+    release(this.db);
+  }
+
+  /** A path as native code gets it: independent of later changes of the working directory, otherwise as it was given. */
+  static absolute(path: string): string {
+    if (path === '' || path.includes('\0')) throw new PersistenceError('ERR_PATH', `Path ${JSON.stringify(path)} cannot be used: it is empty or holds a NUL character`, { path });
+    return resolve(path) === path || path.startsWith('/') ? path : join(process.cwd(), path);
+  }
+}
