@@ -33,7 +33,7 @@ const BAD: [what: string, content: string | Buffer, code: string, message?: RegE
   ['text', 'hello, this is no archive', 'ERR_FORMAT'],
   ['an array', '[]', 'ERR_FORMAT'],
   ['an object of another shape', '{"hello":"world"}', 'ERR_FORMAT', /vectors/],
-  ['an SQLite database', Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(4080)]), 'ERR_FORMAT', /SQLite/i],
+  ['an SQLite database', Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(4080)]), 'ERR_UNSUPPORTED', /sqlite/],
   ['a file cut off', stateWith(() => undefined).slice(0, 300), 'ERR_FORMAT', /cut|end/i],
   ['a gzip file cut off', gzipSync(stateWith(() => undefined)).subarray(0, 120), 'ERR_FORMAT'],
   ['other text after the archive', `${stateWith(() => undefined)} x`, 'ERR_FORMAT'],

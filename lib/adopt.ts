@@ -8,32 +8,59 @@
 import { findRuvector, learnMetric } from './adopt-ruvector';
 import { combine, type Find, gather } from './find';
 import { type Look, look, stillness } from './look';
-import { PersistenceError } from './errors';
+import { asError, PersistenceError } from './errors';
 import type { Settings } from './options';
 import { pause } from './pace';
 import { probe } from './probe';
 import type { Tracker, Watch } from './tracker';
 
-const ROUNDS = 5;
-const PAUSE_MS = 50;
+const ROUNDS = 6;
+/** Doubled before every further round. */
+const PAUSE_MS = 4;
 
 export async function adopt(tracker: Tracker, settings: Settings): Promise<void> {
+  try {
+    await findAll(tracker, settings);
+  } catch (cause) {
+    if (cause instanceof PersistenceError) throw cause;
+    throw new PersistenceError('ERR_INCOMPLETE', `What the database holds could not be read: ${asError(cause).message}`, { cause });
+  }
+}
+
+async function findAll(tracker: Tracker, settings: Settings): Promise<void> {
+  await landEarlier(tracker);
   await describe(tracker, settings);
-  if (tracker.adapter.late) await stillness(tracker);
   let missed: PersistenceError | null = null;
   for (let round = 0; round < ROUNDS; round++) {
-    if (round > 0) await pause(PAUSE_MS);
+    if (round > 0) await pause(PAUSE_MS * 2 ** round);
     const seen = await look(tracker);
     // As many as are known: since all that is known is there, that is all.
     const nothingMore = !tracker.stale && seen.count !== null && seen.agrees && (seen.exact || round > 0);
     if (nothingMore && seen.count === 0) await learnMetric(tracker, settings);
     missed = nothingMore ? null : await attempt(tracker, settings, seen);
     if (missed === null) {
-      tracker.adopted = true;
+      tracker.adopted = tracker.wasAdopted = true;
       return;
     }
   }
   throw missed!;
+}
+
+/** Waits for writes that were started before the tracking and that nobody awaits. */
+async function landEarlier(tracker: Tracker): Promise<void> {
+  const { adapter } = tracker;
+  const watch = tracker.watch();
+  try {
+    // The first look also shows whether the database answers with promises.
+    const { agrees } = await look(tracker);
+    // Once adopted, only ruvector is waited for again: its content cannot be seen while it moves, an enumeration can.
+    if (!adapter.late || (tracker.wasAdopted && adapter.kind !== 'ruvector')) return;
+    const unexplained = await stillness(tracker);
+    // Such a write may have landed after a tracked one of the same id.
+    if (unexplained || !agrees) for (const id of watch.recorded) tracker.doubt(id);
+  } finally {
+    tracker.unwatch(watch);
+  }
 }
 
 /** What the database knows of itself must not contradict what the options say. */

@@ -61,7 +61,7 @@ async function forwards(request: ApplyRequest, plan: NativePlan, rewrite: boolea
     else await writer.follow(plan, before.collection, target, call);
     await writer.settle();
     await writer.checkCount(() => sizeAfter(tracker, target, watch));
-    if (watch.swept) throw new PersistenceError('ERR_APPLY', 'the database was cleared or reloaded by another call');
+    if (watch.swept) throw new PersistenceError('ERR_APPLY', 'another call cleared or reloaded it meanwhile');
     call.check();
   } catch (error) {
     await backwards(request, error, rewrite, writer);
@@ -76,9 +76,10 @@ async function forwards(request: ApplyRequest, plan: NativePlan, rewrite: boolea
 
 /** Puts the old content back; always throws. */
 async function backwards(request: ApplyRequest, error: unknown, rewrite: boolean, writer: Writer): Promise<never> {
-  const { tracker, target, call, source } = request;
+  const { tracker, target, call, source, watch } = request;
   const cause = writer.databaseError(error);
-  const what = `The database could not be brought to the content of ${source}: ${asError(cause ?? error).message}.`;
+  const reason = watch.swept ? 'another call cleared or reloaded it meanwhile' : asError(cause ?? error).message;
+  const what = `The database could not be brought to the content of ${source}: ${reason}.`;
   try {
     const old = tracker.journal.collection;
     if (rewrite) await writer.rewrite(old, null);

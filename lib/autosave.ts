@@ -5,8 +5,7 @@
  * and report failures as work in the background. The save itself is `save` or `saveIncremental`, as configured.
  */
 import { wrongValue } from './errors';
-import { save } from './operations/save';
-import { saveIncremental } from './operations/save-incremental';
+import { saveUnsaved } from './operations/save-unsaved';
 import type { Session } from './session';
 
 export class AutoSave {
@@ -33,11 +32,7 @@ export class AutoSave {
     this.#running = true;
     const { session } = this;
     try {
-      await session.ready();
-      await session.known();
-      if (this.#timer === null || !session.unsaved) return;
-      if (session.suspect) throw session.suspect;
-      const path = await (session.settings.incremental ? saveIncremental(session, undefined) : save(session, undefined));
+      const path = await session.run({}, async (call) => (this.#timer === null ? null : saveUnsaved(session, call)));
       if (path !== null) session.emit('autosave', path);
     } catch (error) {
       session.background(error);

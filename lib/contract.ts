@@ -10,11 +10,9 @@ type Fits<Actual extends Expected, Expected> = [Actual, Expected];
 type SameNames<A, B> = [keyof A, keyof B] extends [keyof B, keyof A] ? true : never;
 
 /** Every value is there, under its name, and can be used as promised. */
-export type Exports = Fits<Pick<typeof Implementation, Exclude<keyof typeof Contract, 'exportRuvector'>>, Omit<typeof Contract, 'exportRuvector'>>;
+export type Exports = Fits<typeof Implementation, typeof Contract>;
 /** Nothing is exported that is not promised, and no member is public that is not. */
 export type Names = [SameNames<typeof Implementation, typeof Contract>, SameNames<Implementation.DatabasePersistence, Contract.DatabasePersistence>];
-/** Options are checked at run time, so the implementation takes anything. */
-export type ExportRuvector = Fits<typeof Implementation.exportRuvector, (options: Contract.ExportRuvectorOptions) => Promise<Contract.SaveReport>>;
 
 const complete: Names = [true, true];
 void complete;

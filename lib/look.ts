@@ -4,6 +4,7 @@
  * While writes are under way the two cannot be compared exactly; then it is waited for a quiet moment, and when there is
  * none, a difference counts only when the writes that moved meanwhile cannot explain it.
  */
+import { asError, PersistenceError } from './errors';
 import { pause } from './pace';
 import type { Tracker } from './tracker';
 
@@ -28,7 +29,7 @@ export async function look(tracker: Tracker, size: () => number = () => tracker.
     await tracker.landed();
     const before = tracker.sequence;
     const underway = tracker.underway;
-    const count = await tracker.adapter.count();
+    const count = await ask(tracker);
     const known = size();
     const moved = tracker.sequence - before + underway + tracker.underway;
     const exact = moved === 0;
@@ -38,27 +39,38 @@ export async function look(tracker: Tracker, size: () => number = () => tracker.
   }
 }
 
+async function ask({ adapter }: Tracker): Promise<number | null> {
+  try {
+    return await adapter.count();
+  } catch (cause) {
+    throw new PersistenceError('ERR_INCOMPLETE', `The database could not say how many entries it holds: ${asError(cause).message}`, { cause });
+  }
+}
+
 /**
  * Resolves when writes that were started before the tracking, and whose promises nobody holds, have landed: when the part
- * of the count that nothing explains has not moved for a while, the longer the slower it moved before.
+ * of the count that nothing explains has not moved for a while, the longer the slower it moved before. Tells whether there
+ * was such a part.
  */
-export async function stillness(tracker: Tracker): Promise<void> {
+export async function stillness(tracker: Tracker): Promise<boolean> {
   const started = performance.now();
   let moved = started;
   let gap = 0;
   let last: number | null = null;
+  let unexplained = false;
   for (;;) {
-    const { count, known, exact } = await look(tracker);
-    if (count === null) return;
+    const { count, known, agrees, exact } = await look(tracker);
+    if (count === null) return true;
+    unexplained ||= !agrees;
     const now = performance.now();
     if (exact && count - known !== last) {
       if (last !== null) gap = Math.max(gap, now - moved);
       last = count - known;
       moved = now;
     }
-    if (exact && now - moved >= Math.max(STILL_MS, STILL_GAPS * gap)) return;
+    if (exact && now - moved >= Math.max(STILL_MS, STILL_GAPS * gap)) return unexplained;
     // Someone writes without a pause: what is tracked cannot be told from what is not.
-    if (!exact && now - Math.max(started, moved) > NEVER_EXACT_MS) return;
+    if (!exact && now - Math.max(started, moved) > NEVER_EXACT_MS) return true;
     await pause(POLL_MS);
   }
 }

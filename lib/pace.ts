@@ -1,7 +1,7 @@
 /**
  * Long work on the JavaScript thread in slices: nothing that uses a `Pace` keeps the event loop waiting for long.
  */
-const SLICE_MS = 3;
+const SLICE_MS = 2;
 const CHECK_EVERY = 16;
 
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

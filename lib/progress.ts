@@ -16,15 +16,23 @@ export class Call {
   /** The part of the whole, in percent, that the present stage covers. */
   #stage: readonly [number, number] = [0, 100];
   #highest = 0;
-  #broken: { readonly error: unknown } | null = null;
+  #listening = false;
+  #broken: { readonly error: unknown; readonly bySignal: boolean } | null = null;
   #waiting: ((error: unknown) => void) | null = null;
-  readonly #onAbort = (): void => this.#break(this.#signal?.reason);
+  readonly #onAbort = (): void => this.#break(this.#signal?.reason, true);
 
   constructor(options: { onProgress?: ProgressCallback; signal?: AbortSignal } = {}) {
     this.#onProgress = options.onProgress;
     this.#signal = options.signal;
     if (this.#signal?.aborted) this.#onAbort();
-    else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+    else this.#listen(true);
+  }
+
+  #listen(on: boolean): void {
+    if (on === this.#listening) return;
+    this.#listening = on;
+    if (on) this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+    else this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 
   /** Who is to be told of a cancellation before the call has begun; null once it has. */
@@ -69,8 +77,13 @@ export class Call {
     }
   }
 
-  /** The call has succeeded: the one report of 100. */
+  /**
+   * The work of the call is done and stays: the one report of 100. A signal that was aborted meanwhile came too late; what
+   * the callback threw rejects the call all the same.
+   */
   succeed(operation: string, total: number, message: string): void {
+    this.#listen(false);
+    if (this.#broken?.bySignal) this.#broken = null;
     this.check();
     this.#deliver(operation, 100, total, total, message);
     this.check();
@@ -78,8 +91,8 @@ export class Call {
 
   /** Lets go of the signal; nothing is reported any more. */
   end(): void {
-    this.#signal?.removeEventListener('abort', this.#onAbort);
-    this.#broken ??= { error: undefined };
+    this.#listen(false);
+    this.#broken ??= { error: undefined, bySignal: false };
   }
 
   #tell(operation: string, percentage: number, current: number, total: number, message: string): void {
@@ -101,9 +114,9 @@ export class Call {
     }
   }
 
-  #break(error: unknown): void {
+  #break(error: unknown, bySignal = false): void {
     if (this.#broken) return;
-    this.#broken = { error };
+    this.#broken = { error, bySignal };
     for (const job of this.#jobs) job.cancel();
     this.#waiting?.(error);
   }

@@ -10,10 +10,23 @@ import type { Tracker, Watch } from './tracker';
 export class WatchedRecorder implements Recorder {
   readonly #tracker: Tracker;
   readonly #watches: ReadonlySet<Watch>;
+  /** The write that is being recorded; null while a value that was read back is. */
+  #serial: number | null = null;
 
   constructor(tracker: Tracker, watches: ReadonlySet<Watch>) {
     this.#tracker = tracker;
     this.#watches = watches;
+  }
+
+  /** Has a write recorded. */
+  during(serial: number, record: (recorder: Recorder) => void): void {
+    const outer = this.#serial;
+    this.#serial = serial;
+    try {
+      record(this);
+    } finally {
+      this.#serial = outer;
+    }
   }
 
   put(entry: Captured, rule: Rule = this.#tracker.journal.rule): void {
@@ -52,6 +65,11 @@ export class WatchedRecorder implements Recorder {
   }
 
   #touch(id: unknown): void {
-    for (const watch of this.#watches) watch.recorded.add(id);
+    for (const watch of this.#watches) {
+      // A write that began before the watch is none of its concern, nor is a value read back for such a write.
+      if (this.#serial === null ? watch.since > 0 && !watch.begun.has(id) : this.#serial < watch.since) continue;
+      watch.begun.add(id);
+      watch.recorded.add(id);
+    }
   }
 }

@@ -63,12 +63,13 @@ export class Session {
   }
 
   async ready(): Promise<void> {
-    const [base, adoption] = await Promise.allSettled([this.#openBase(), this.adopted()]);
+    const [base, adoption] = await Promise.allSettled([this.opened(), this.adopted()]);
     if (base.status === 'rejected') throw base.reason;
     if (adoption.status === 'rejected') throw adoption.reason;
   }
 
-  #openBase(): Promise<void> {
+  /** Resolves when the folder is usable. */
+  opened(): Promise<void> {
     this.#base ??= this.states.open().catch((error: unknown) => {
       this.#base = null;
       throw error;
@@ -96,10 +97,17 @@ export class Session {
     await this.adopted();
   }
 
-  /** As `known`; rejects also when an entry cannot be kept. */
+  /** As `known`; rejects also when the folder is not usable, or an entry cannot be kept. */
   async complete(): Promise<void> {
-    await this.ready();
-    await this.known();
+    const [opened, known] = await Promise.allSettled([this.opened(), this.known()]);
+    if (opened.status === 'rejected') throw opened.reason;
+    if (known.status === 'rejected') throw known.reason;
+    await this.savable();
+  }
+
+  /** Resolves when what is known can be saved. */
+  async savable(): Promise<void> {
+    await this.opened();
     const refusal = this.journal.refusal();
     if (refusal !== null) throw refusal;
   }

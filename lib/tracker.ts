@@ -6,7 +6,7 @@
  * who work over a longer time (adoption, loading) set a `Watch` and learn which ids were written meanwhile.
  * It keeps no content itself and never saves.
  */
-import type { Adapter, Known, Write } from './adapters/adapter';
+import type { Adapter, Known, Recorder, Write } from './adapters/adapter';
 import type { Captured } from './capture';
 import type { Journal } from './journal';
 import { WatchedRecorder } from './recorder';
@@ -14,7 +14,9 @@ import { isThenable, type Watched, wrapMethod } from './wrap';
 
 /** What the user did while something else was under way. */
 export interface Watch {
-  /** Ids whose writes were under way at the start or began since. */
+  /** The first write that counts; 0 when every write counts that ends after the watch was set. */
+  readonly since: number;
+  /** Ids of writes that began since (and, when every write counts, of those that were under way). */
   readonly begun: Set<unknown>;
   /** Ids whose writes were recorded since. */
   readonly recorded: Set<unknown>;
@@ -30,6 +32,7 @@ interface Doubt {
 
 export class Tracker implements Known {
   adopted = false;
+  wasAdopted = false;
   /** The database must be looked at anew: something changed that nobody could follow. */
   stale = false;
   /** Ids (or everything) that are being written by ourselves right now, and the ids that a user's write collided with. */
@@ -44,6 +47,7 @@ export class Tracker implements Known {
   readonly #overlapped = new Set<unknown>();
   readonly #watches = new Set<Watch>();
   #sweeping = 0;
+  #serial = 0;
   #unwraps: (() => void)[] = [];
 
   constructor(readonly db: object, readonly adapter: Adapter, readonly journal: Journal) {}
@@ -84,8 +88,12 @@ export class Tracker implements Known {
     }
   }
 
-  watch(): Watch {
-    const watch: Watch = { begun: new Set(this.#flights.keys()), recorded: new Set(), swept: false };
+  /** Watches what ends from now on, or only what begins from now on. */
+  watch(which: 'ends' | 'begins' = 'ends'): Watch {
+    const watch: Watch =
+      which === 'ends'
+        ? { since: 0, begun: new Set(this.#flights.keys()), recorded: new Set(), swept: false }
+        : { since: this.#serial + 1, begun: new Set(), recorded: new Set(), swept: false };
     this.#watches.add(watch);
     return watch;
   }
@@ -105,6 +113,7 @@ export class Tracker implements Known {
 
   #begin(write: Write): Watched {
     const { ids } = write;
+    const serial = ++this.#serial;
     const weight = Math.max(1, ids === 'all' ? this.journal.size : ids.length);
     this.sequence += weight;
     if (ids === 'all') this.#beginSweep();
@@ -113,9 +122,9 @@ export class Tracker implements Known {
     if (collided && ids !== 'all') for (const id of ids) if (this.ours!.ids === 'all' || this.ours!.ids.has(id)) collided.add(id);
 
     let land: (() => void) | null = null;
-    const end = (record: () => void): void => {
+    const end = (record: (recorder: Recorder) => void): void => {
       this.sequence += weight;
-      record();
+      this.#recorder.during(serial, record);
       if (ids === 'all') this.#endSweep();
       else for (const id of ids) this.#endId(id);
       land?.();
@@ -131,8 +140,8 @@ export class Tracker implements Known {
         });
         this.#pending.add(landing);
       },
-      done: (result) => end(() => write.record(result, this.#recorder)),
-      failed: () => end(() => write.failed?.(this.#recorder)),
+      done: (result) => end((recorder) => write.record(result, recorder)),
+      failed: () => end((recorder) => write.failed?.(recorder)),
     };
   }
 

@@ -112,7 +112,7 @@ export class Writer {
   async #between(call: Call | null, done: number, total: number): Promise<void> {
     call?.report('apply', done, total, `Writing to the database: ${done} of ${total} entries`);
     call?.check();
-    if (this.watch.swept && call) throw new PersistenceError('ERR_APPLY', 'the database was cleared or reloaded by another call');
+    if (this.watch.swept && call) throw new PersistenceError('ERR_APPLY', 'another call cleared or reloaded it meanwhile');
     await turn();
   }
 
@@ -157,5 +157,9 @@ const parse = (metadata: string | null | undefined): Row['metadata'] => (metadat
 function rowsOf({ ids, vectors, metadata }: EntriesPage): Row[] {
   const objects = JSON.parse(metadata) as Row['metadata'][];
   const dimension = ids.length === 0 ? 0 : vectors.length / ids.length;
-  return ids.map((id, row) => ({ id, vector: vectors.slice(row * dimension, (row + 1) * dimension), metadata: objects[row] ?? null }));
+  return ids.map((id, row) => {
+    // Made here and not by `slice`, so that it is a Float32Array of the caller's realm (a Jest sandbox has its own).
+    const vector = new Float32Array(vectors.subarray(row * dimension, (row + 1) * dimension));
+    return { id, vector, metadata: objects[row] ?? null };
+  });
 }

@@ -12,6 +12,8 @@ pub const METADATA_BYTES_MAX: usize = 16 << 20;
 pub const DEPTH_MAX: usize = 128;
 /// A top-level member of an archive that is not `vectors`, such as `options`; it is held in memory as a whole.
 pub const MEMBER_BYTES_MAX: usize = 1 << 20;
+/// Top-level members of an archive. A state has eight; whoever adds more keeps within reason.
+pub const MEMBERS_MAX: usize = 64;
 /// One entry of a JSON archive as text: 65,536 numbers of at most 25 characters, an id and metadata.
 pub const ENTRY_TEXT_BYTES_MAX: usize = DIMENSION_MAX * 26 + METADATA_BYTES_MAX * 2 + ID_BYTES_MAX * 6 + 256;
 /// White space in one run. More of it is no document but a way to make us read zeros for ever.

@@ -358,19 +358,19 @@ fn any_damaged_byte_is_noticed_or_has_no_effect() {
         let used: Vec<usize> = (0..file.len()).filter(|at| *at < 320 || (*at >= PAGES && file[*at] != 0)).collect();
         let step = (used.len() / 350).max(1);
         let chosen = used.iter().enumerate().filter(|(n, at)| **at < 320 || n % step == 0).map(|(_, at)| *at);
-        let mut outcomes = [0; 3];
+        let (mut refused, mut whole, mut stale) = (0, 0, 0);
         for at in chosen {
             let mut bytes = file.clone();
             bytes[at] ^= 1 << (at % 8);
-            let outcome = judge(&path, &bytes, &commits, &format!("{state} file, byte {at}"));
-            outcomes[match outcome {
-                None => 0,
-                Some(stale) => 1 + usize::from(stale),
-            }] += 1;
+            match judge(&path, &bytes, &commits, &format!("{state} file, byte {at}")) {
+                _ if at < PAGES => {}
+                None => refused += 1,
+                Some(false) => whole += 1,
+                Some(true) => stale += 1,
+            }
         }
-        let [refused, whole, stale] = outcomes;
-        assert!(refused > 100 && whole > 100, "{state} file: {refused} refused, {whole} whole, {stale} stale");
-        assert_eq!(stale > 10, state == "open", "{state} file: only a file in use falls back to the commit before");
+        assert!(refused > 20 && whole > 20, "{state} file: {refused} refused, {whole} whole, {stale} stale");
+        assert_eq!(stale > 10, state == "open", "{state} file, {stale} stale: only one in use falls back to the last");
     }
 }
 

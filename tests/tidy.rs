@@ -314,8 +314,10 @@ fn native_import(file: &Source) -> Vec<Offence> {
     if file.path == "lib/native.ts" {
         return vec![];
     }
+    // From a file of lib/ the generated loader is one level up, from a folder in it two; lib/native.ts is one nearer.
+    let up = "../".repeat(file.path.matches('/').count());
+    let quoted = [format!("'{up}native.js'"), format!("\"{up}native.js\""), format!("'{up}native'"), ".node'".into()];
     let loads = |line: &str| {
-        let quoted = ["'../native.js'", "'../../native.js'", "\"../native.js\"", "'../native'", ".node'"];
         let code = line.trim_start();
         !code.starts_with("//") && !code.starts_with('*') && quoted.iter().any(|path| code.contains(path))
     };
@@ -447,5 +449,8 @@ fn bare_matches_and_unsafe_are_noticed() {
 fn a_second_file_that_loads_the_addon_is_noticed() {
     assert_eq!(native_import(&source("lib/save.ts", "import { save } from '../native.js'\n")).len(), 1);
     assert_eq!(native_import(&source("lib/adapters/map.ts", "const n = require('../../native.js')\n")).len(), 1);
+    assert_eq!(native_import(&source("lib/save.ts", "const n = require('./x.linux-x64-gnu.node')\n")).len(), 1);
+    let through = source("lib/operations/save.ts", "import { native } from '../native'\n");
+    assert!(native_import(&through).is_empty(), "that is lib/native.ts");
     assert!(native_import(&source("lib/save.ts", "// '../native.js' is not for us\n")).is_empty());
 }

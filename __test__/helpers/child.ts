@@ -24,7 +24,8 @@ const vectorOf = (seed, dimension = 8) => {
   const digest = require('node:crypto').createHash('sha512').update(seed + '/0').digest()
   return Float32Array.from({ length: dimension }, (_, place) => (digest.readUInt32LE(place * 4) + 1) / 2 ** 31 - 1)
 }
-const tell = (value) => process.send(value)
+const told = []
+const tell = (value) => { if (process.connected) told.push(new Promise((resolve) => process.send(value, resolve))) }
 `
 
 function environment(): NodeJS.ProcessEnv {
@@ -34,7 +35,7 @@ function environment(): NodeJS.ProcessEnv {
 
 /** Starts a script; `onTold` hears what it tells while it runs. */
 export function startChild(script: string, cwd: string, onTold: (value: any) => void = () => undefined): { child: ChildProcess; ended: Promise<Ended> } {
-  const body = `${PRELUDE}\n;(async () => {\n${script}\n})().then(() => process.disconnect?.(), (error) => { console.error(error); process.exit(1) })`
+  const body = `${PRELUDE}\n;(async () => {\n${script}\n})().then(async () => { await new Promise(setImmediate); while (told.length > 0) await told.shift(); process.disconnect() }, (error) => { console.error(error); process.exit(1) })`
   const child = spawn(process.execPath, ['--expose-gc', '-e', body], { cwd, env: environment(), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   const told: any[] = []
   let stdout = ''

@@ -7,7 +7,8 @@
  */
 import { types } from 'node:util';
 import type { Captured } from '../capture';
-import { asError, PersistenceError } from '../errors';
+import { PersistenceError } from '../errors';
+import { isThenable } from '../wrap';
 import type { Adapter, Method, Row } from './adapter';
 import { captureHeld, entriesOf } from './enumerate';
 import { genericMethods } from './generic-methods';
@@ -28,8 +29,8 @@ function methodsOf(db: object): Methods {
 
 export function genericAdapter(db: object): Adapter {
   const call = methodsOf(db);
-  // How the database was last seen with vectors.
-  const seen = { arrays: false };
+  // How the database was last seen with vectors, and whether it answers with promises.
+  const seen = { arrays: false, promises: NAMES.some((name) => types.isAsyncFunction((db as Record<string, unknown>)[name])) };
   const { get, delete: remove, clear, search } = call;
 
   return {
@@ -39,8 +40,10 @@ export function genericAdapter(db: object): Adapter {
     canRemove: remove !== undefined,
     canClear: clear !== undefined,
     pageBytes: 1 << 20,
-    late: NAMES.some((name) => types.isAsyncFunction((db as Record<string, unknown>)[name])),
-    count: () => count(db, call),
+    get late() {
+      return seen.promises;
+    },
+    count: () => count(db, call, seen),
     describe: () => describe(call),
     read: get && (async (id) => readEntry(id, await get(id), seen)),
     enumerate: () => entriesOf(db, call, seen),
@@ -73,16 +76,17 @@ function readEntry(id: unknown, found: unknown, seen: { arrays: boolean }): Capt
   return found === null || found === undefined ? null : captureHeld(id, found, seen);
 }
 
-async function count(db: object, call: Methods): Promise<number | null> {
+async function count(db: object, call: Methods, seen: { promises: boolean }): Promise<number | null> {
+  const ask = (method: Method): unknown => {
+    const answer = method();
+    seen.promises ||= isThenable(answer);
+    return answer;
+  };
   let found: unknown;
-  try {
-    if (call.stats) found = ((await call.stats()) as { count?: unknown } | null)?.count;
-    if (typeof found !== 'number' && call.len) found = await call.len();
-    if (typeof found !== 'number') found = await sizeOf(db);
-    if (typeof found !== 'number' && call.isEmpty && (await call.isEmpty()) === true) found = 0;
-  } catch (cause) {
-    throw new PersistenceError('ERR_INCOMPLETE', `The database could not say how many entries it holds: ${asError(cause).message}`, { cause });
-  }
+  if (call.stats) found = ((await ask(call.stats)) as { count?: unknown } | null)?.count;
+  if (typeof found !== 'number' && call.len) found = await ask(call.len);
+  if (typeof found !== 'number') found = await sizeOf(db);
+  if (typeof found !== 'number' && call.isEmpty && (await call.isEmpty()) === true) found = 0;
   return typeof found === 'number' && Number.isInteger(found) && found >= 0 ? found : null;
 }
 

@@ -32,7 +32,7 @@ export function mapAdapter(map: Map<unknown, unknown>): Adapter {
     methods,
     canRemove: true,
     canClear: true,
-    pageBytes: 1 << 20,
+    pageBytes: 1 << 19,
     late: false,
     count: () => sizeOf.call(map) as number,
     describe: async () => ({ dimension: null, metric: null }),

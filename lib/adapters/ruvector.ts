@@ -37,7 +37,8 @@ interface Insert extends Omit<Entry, 'id'> {
 /** Reads the caller's entry once; throws where ruvector itself would throw, or for what it would refuse. */
 function takeInsert(given: unknown): Insert {
   const { id, vector: floats, metadata } = given as { id: unknown; vector: ArrayLike<number>; metadata: unknown };
-  const vector = new Float32Array(floats);
+  // A typed array made of an ArrayBuffer looks into it; everything else is copied.
+  const vector = new Float32Array(types.isAnyArrayBuffer(floats) ? new Float32Array(floats) : floats);
   const text = metadata ? JSON.stringify(metadata) : undefined;
   const plain: unknown = text === undefined ? metadata : JSON.parse(text);
   const own = Object.keys(given as object);

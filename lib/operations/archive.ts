@@ -4,8 +4,9 @@
  * bookkeeping after the archive is complete is reported as work in the background, because the archive is good.
  */
 import type { SaveReport } from '../../index';
+import { unwrap } from '../errors';
 import { native, type NativeSaveReport } from '../native';
-import type { ArchiveOptions } from '../options';
+import { type ArchiveOptions, archiveOptions } from '../options';
 import type { Call } from '../progress';
 import { Session } from '../session';
 
@@ -19,6 +20,24 @@ export interface ArchiveRequest {
   readonly operation: string;
   /** Whether this file is one that `saveIncremental` may be asked about. */
   readonly remember: boolean;
+}
+
+/** The archive that automatic saves and the final save write. */
+export function defaultRequest(session: Session): ArchiveRequest {
+  const { settings, defaultFile: path } = session;
+  const operation = settings.incremental ? 'incremental-save' : 'save';
+  return { path, absolute: Session.absolute(path), archive: archiveOptions({}, settings), operation, remember: true };
+}
+
+/** Writes the archive when its file holds another content, or none; null when it holds this one. */
+export async function writeChanged(session: Session, request: ArchiveRequest, call: Call): Promise<SaveReport | null> {
+  const { collection, revision } = session.journal;
+  const fingerprint = unwrap(await native.fingerprint(collection));
+  call.check();
+  if (!(await session.states.holds(request.absolute, request.archive, fingerprint))) return writeArchive(session, request, call);
+  if (session.isDefaultFile(request.absolute)) session.markSaved(revision);
+  call.succeed(request.operation, collection.length, `Nothing has changed since ${request.path} was saved`);
+  return null;
 }
 
 /** The journal must be complete (`Session.complete`) when this is called. */

@@ -30,13 +30,10 @@ const READING = 50;
 export async function replaceContent(session: Session, options: CallOptions, request: ContentRequest): Promise<void> {
   const { tracker } = session;
   // What the user writes from now on comes after this call, also when the call has to wait for its turn.
-  const watch = tracker.watch();
-  const before = new Set(watch.begun);
-  watch.begun.clear();
+  const watch = tracker.watch('begins');
   try {
     await session.run(options, async (call) => {
       await session.complete();
-      for (const id of before) if (!watch.begun.has(id)) watch.recorded.delete(id);
       watch.swept = false;
       await replace(session, request, call, watch);
     });

@@ -9,7 +9,7 @@ export async function deleteSnapshot(session: Session, id: unknown): Promise<voi
   checkSnapshotId(id, 'deleteSnapshot');
 
   await session.run({}, async () => {
-    await session.ready();
+    await session.opened();
     unwrap(await native.snapshotDelete(session.settings.base, id));
   });
 }

@@ -15,11 +15,27 @@ function packagesOf(file) {
   }
 }
 
-/** Whether an optional package of the lock file is meant for this machine (it names its os, cpu or libc, and they fit). */
-function meantForHere({ os, cpu, libc }) {
+/** Whether this Node.js lies in a range such as `^22.20 || >=25`. What is not understood counts as yes. */
+function fitsEngine(range = '*') {
+  const own = process.versions.node.split('.').map(Number)
+  return range.split('||').some((part) =>
+    [...part.matchAll(/(>=|<=|>|<|\^|~)\s*(\d+)(?:\.(\d+))?(?:\.(\d+))?/g)].every(([, operator, ...numbers]) => {
+      const wanted = numbers.map((number) => Number(number ?? 0))
+      const at = own.findIndex((number, position) => number !== wanted[position])
+      const order = at < 0 ? 0 : own[at] - wanted[at]
+      if (operator === '^') return order >= 0 && own[0] === wanted[0]
+      if (operator === '~') return order >= 0 && own[0] === wanted[0] && own[1] === wanted[1]
+      return operator.startsWith('>') ? order > 0 || (order === 0 && operator === '>=') : order < 0 || (order === 0 && operator === '<=')
+    }),
+  )
+}
+
+/** Whether an optional package of the lock file is meant for this machine: it names its os or cpu, and all that it names fits. */
+function meantForHere({ os, cpu, libc, engines }) {
   const fits = (names, own) => !names || names.includes(own) || (names.every((name) => name.startsWith('!')) && !names.includes(`!${own}`))
   const ownLibc = process.report?.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl'
-  return Boolean(os || cpu) && fits(os, process.platform) && fits(cpu, process.arch) && (process.platform !== 'linux' || fits(libc, ownLibc))
+  const machine = fits(os, process.platform) && fits(cpu, process.arch) && (process.platform !== 'linux' || fits(libc, ownLibc))
+  return Boolean(os || cpu) && machine && fitsEngine(engines?.node)
 }
 
 /**

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::Entry;
 use crate::format::entry::shown;
 use crate::format::state_json::{Head, decode_entry};
-use crate::limits::{DEPTH_MAX, ENTRY_TEXT_BYTES_MAX, MEMBER_BYTES_MAX, WHITE_SPACE_RUN_MAX, WORK_BYTES};
+use crate::limits::{DEPTH_MAX, ENTRY_TEXT_BYTES_MAX, MEMBER_BYTES_MAX, MEMBERS_MAX, WHITE_SPACE_RUN_MAX, WORK_BYTES};
 use crate::workers::InOrder;
 use std::sync::Arc;
 
@@ -125,6 +125,11 @@ impl Reader {
         self.place().locate(self.stream.cut())
     }
 
+    fn too_white(&self) -> Error {
+        let message = format!("more than {WHITE_SPACE_RUN_MAX} bytes of white space in one run");
+        self.place().locate(Error::new(Kind::Limit, message))
+    }
+
     /// The next byte that is not white space; `None` at the end.
     fn peek(&mut self) -> Result<Option<u8>> {
         let mut run = 0;
@@ -153,8 +158,7 @@ impl Reader {
             run += used;
             self.stream.advance(used);
             if run > WHITE_SPACE_RUN_MAX {
-                let message = format!("more than {WHITE_SPACE_RUN_MAX} bytes of white space in one run");
-                return Err(self.place().locate(Error::new(Kind::Limit, message)));
+                return Err(self.too_white());
             }
             if found.is_some() {
                 return Ok(found);
@@ -179,6 +183,8 @@ impl Reader {
         self.peek()?;
         let (start, place) = (out.len(), self.place());
         let mut outline = Outline::default();
+        // White space since the last byte that was kept.
+        let mut white = 0;
         loop {
             let base = self.stream.offset();
             let bytes = self.stream.available()?;
@@ -199,6 +205,7 @@ impl Reader {
                     Step::Keep => {}
                     Step::Drop => {
                         out.extend_from_slice(bytes.get(run..used).unwrap_or_default());
+                        white = if run == used { white + 1 } else { 1 };
                         run = used + 1;
                         if *byte == b'\n' {
                             self.line += 1;
@@ -218,7 +225,11 @@ impl Reader {
                 used += 1;
             }
             out.extend_from_slice(bytes.get(run..used).unwrap_or_default());
+            white = if run == used { white } else { 0 };
             self.stream.advance(used);
+            if white > WHITE_SPACE_RUN_MAX {
+                return Err(self.too_white());
+            }
             if out.len() - start > bytes_max {
                 let message = format!("a value has more than {bytes_max} bytes");
                 return Err(place.locate(Error::new(Kind::Limit, message)));
@@ -366,6 +377,3 @@ pub(super) fn read(stream: Stream, delivery: &mut Delivery<'_>) -> Result<(Head,
     let checksum = reader.digest.finish()?;
     Ok((head, checksum))
 }
-
-/// A state has eight members; whoever adds more keeps within reason.
-const MEMBERS_MAX: usize = 64;

@@ -10,7 +10,7 @@ use crate::format::Entry;
 use crate::format::entry::shown;
 use crate::format::state_json::Head;
 use crate::format::state_msgpack::decode_vector;
-use crate::limits::{DEPTH_MAX, DIMENSION_MAX, ID_BYTES_MAX, MEMBER_BYTES_MAX, METADATA_BYTES_MAX, WORK_BYTES};
+use crate::limits::{DEPTH_MAX, DIMENSION_MAX, ID_BYTES_MAX, MEMBER_BYTES_MAX, MEMBERS_MAX, METADATA_BYTES_MAX, WORK_BYTES};
 use rmp::Marker;
 use serde_json::{Map, Number, Value};
 
@@ -256,6 +256,9 @@ pub(super) fn read(stream: Stream, delivery: &mut Delivery<'_>) -> Result<(Head,
         let key = reader.string("a member's name", ID_BYTES_MAX)?;
         if seen.contains(&key) {
             return Err(reader.malformed(&format!("two members '{}'", shown(&key))));
+        }
+        if seen.len() == MEMBERS_MAX {
+            return Err(reader.malformed("too many members"));
         }
         if key == "checksum" {
             // The key and the value are no part of what they check. A member after them would not be checked at all.

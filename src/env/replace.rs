@@ -36,7 +36,8 @@ impl Replacement {
         Ok(Replacement { file, temporary, target: target.to_path_buf(), committed: false })
     }
 
-    /// Makes the content durable and puts it in place. On an error the old file stands.
+    /// Makes the content durable and puts it in place. On an error the old file stands, unless it is the sync of the
+    /// directory that failed: then either may be found after a power cut, and both are whole.
     pub fn commit(mut self) -> Result<()> {
         self.file.sync_all().map_err(|source| Error::io(source, "sync", &self.target))?;
         #[expect(clippy::disallowed_methods, reason = "this module is env")]

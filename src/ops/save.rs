@@ -39,11 +39,20 @@ pub struct Report {
 /// Saves `version`.
 pub fn run(version: &Version, request: &Request<'_>, control: &Control) -> Result<Report> {
     let path = env::checked_path(request.path)?;
-    let (report, _) = write(version, &path, request.options, request.operation, false, control)?;
-    Ok(report)
+    let written = write(version, &path, request.options, request.operation, false, control)?;
+    written.replacement.commit()?;
+    Ok(written.report)
 }
 
-/// Writes an archive at `path`; with `stored_checksum` also tells the SHA-256 of the file.
+/// An archive that is written and not yet in its place.
+pub(super) struct Uncommitted {
+    pub replacement: Replacement,
+    pub report: Report,
+    /// SHA-256 of the file, where it was asked for.
+    pub stored_checksum: Option<String>,
+}
+
+/// Writes an archive that is to take its place at `path`.
 pub(super) fn write(
     version: &Version,
     path: &Path,
@@ -51,7 +60,7 @@ pub(super) fn write(
     operation: &str,
     stored_checksum: bool,
     control: &Control,
-) -> Result<(Report, Option<String>)> {
+) -> Result<Uncommitted> {
     control.check()?;
     let timestamp = env::now_ms();
     let content = Content {
@@ -63,20 +72,17 @@ pub(super) fn write(
         operation,
     };
     let failed = |error: Error| error.writing(path);
-    let (replacement, written) =
-        archive::write(content, options, Replacement::of(path)?, control).map_err(failed)?;
+    let (replacement, written) = archive::write(content, options, Replacement::of(path)?, control).map_err(failed)?;
     control.check()?;
     control.report(operation, (92.0, 92.0), written.count, written.count, "Making it durable");
-    let fingerprint = fingerprint(version)?;
-    replacement.commit()?;
     let report = Report {
         path: path.to_path_buf(),
         bytes: written.bytes,
         count: written.count,
         dimension: version.description().dimension.unwrap_or(0),
         checksum: written.checksum,
-        fingerprint,
+        fingerprint: fingerprint(version)?,
         timestamp,
     };
-    Ok((report, written.stored_checksum))
+    Ok(Uncommitted { replacement, report, stored_checksum: written.stored_checksum })
 }

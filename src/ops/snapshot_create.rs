@@ -5,10 +5,11 @@ use super::snapshots::{Record, directory, record_path, records};
 use crate::archive::Options;
 use crate::codec::Compression;
 use crate::control::Control;
-use crate::env;
+use crate::env::{self, Replacement};
 use crate::error::{Error, Kind, Result};
 use crate::store::Version;
 use serde_json::value::RawValue;
+use std::io::Write;
 use std::path::Path;
 
 /// What to create.
@@ -34,7 +35,8 @@ pub fn run(version: &Version, request: &Request<'_>, control: &Control) -> Resul
     })?;
     let id = env::new_id();
     let data = directory(&base).join(format!("{id}.{}", request.options.format.name()));
-    let (report, checksum) = save::write(version, &data, request.options, "snapshot", true, control)?;
+    let save::Uncommitted { replacement, report, stored_checksum } =
+        save::write(version, &data, request.options, "snapshot", true, control)?;
     let record = Record {
         id,
         name: request.name.to_owned(),
@@ -44,17 +46,27 @@ pub fn run(version: &Version, request: &Request<'_>, control: &Control) -> Resul
         format: request.options.format.name().to_owned(),
         compressed: request.options.compression != Compression::None,
         file_size: report.bytes,
-        checksum: checksum.unwrap_or_default(),
+        checksum: stored_checksum.unwrap_or_default(),
         metadata,
     };
     let text = record.text()?;
-    if let Err(error) = env::write_small(&record_path(&base, &record.id), &text) {
-        // Without its record the archive is no snapshot: nothing is left of it.
-        let _ = env::remove_file(&data);
-        return Err(error);
-    }
+    publish(&base, &record, &text, replacement)?;
     retain(&base, &record.id, request.keep)?;
     Ok(text)
+}
+
+/// Puts the archive and then its record in place. Both are whole before either is: a process killed in between leaves
+/// an archive without a record, which is no snapshot; a failure leaves nothing.
+fn publish(base: &Path, record: &Record, text: &str, data: Replacement) -> Result<()> {
+    let path = record_path(base, &record.id);
+    let mut replacement = Replacement::of(&path)?;
+    replacement.write_all(text.as_bytes()).map_err(|source| Error::io(source, "write", &path))?;
+    let published = data.commit().and_then(|()| replacement.commit());
+    if published.is_err() {
+        let _ = env::remove_file(&path);
+        let _ = env::remove_file(&record.data_path(base));
+    }
+    published
 }
 
 /// Removes the oldest snapshots beyond `keep`, never the one just made.

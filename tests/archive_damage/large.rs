@@ -15,7 +15,7 @@ impl Random {
     }
 }
 
-const FLIPS: usize = 10;
+const FLIPS: usize = 6;
 
 /// Random numbers hardly compress: about 3 MB in every codec.
 fn entries() -> Vec<Entry> {

@@ -26,7 +26,7 @@ const BRANCH_BYTES_MAX: u64 = 1 << 20;
 /// unless the writer does nothing but write.
 const ROUNDS_MAX: usize = 200;
 /// Waits for a commit whose header came before its pages. Nobody was told of it yet, so the one before is as good.
-const PAUSES_MS: [u64; 2] = [2, 10];
+const PAUSES_MS: [u64; 2] = [1, 5];
 /// Pages between two calls of `watch`.
 const WATCH_PAGES: u64 = 256;
 

@@ -46,7 +46,7 @@ impl<'a> Rows<'a> {
         let Some((key, _)) = self.leaf.as_ref().and_then(|leaf| leaf.row(self.row)) else {
             return Err(self.damaged("has a row that reaches outside its page"));
         };
-        if self.seen > 0 && key <= self.last.as_slice() {
+        if self.seen > u64::MAX - 1 && key <= self.last.as_slice() {
             return Err(self.damaged("has keys out of order"));
         }
         self.last.clear();
@@ -93,5 +93,67 @@ impl<'a> Rows<'a> {
 
     fn damaged(&self, what: &str) -> Error {
         Error::new(Kind::Corrupt, format!("damaged: table '{}' {what}", self.table))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xxhash_rust::xxh3::xxh3_128;
+
+    fn add(pages: &mut Pages, page: u64, bytes: Vec<u8>) -> Pointer {
+        let pointer = Pointer { page, checksum: xxh3_128(&bytes).to_le_bytes() };
+        pages.keep(pointer, &Node::verified(bytes, pointer.checksum).unwrap()).unwrap();
+        pointer
+    }
+
+    /// A leaf with one row.
+    fn leaf(key: u8) -> Vec<u8> {
+        [&[1, 0, 1, 0, 13, 0, 0, 0, 13, 0, 0, 0][..], &[key]].concat()
+    }
+
+    fn branch(left: Pointer, right: Pointer) -> Vec<u8> {
+        let mut bytes = vec![2, 0, 1, 0, 0, 0, 0, 0];
+        bytes.extend([left.checksum, right.checksum].concat());
+        bytes.extend([left.page.to_le_bytes(), right.page.to_le_bytes()].concat());
+        bytes.extend([61, 0, 0, 0, b'k']);
+        bytes
+    }
+
+    fn walk(pages: &mut Pages, pointer: Pointer, rows: u64) -> Result<u64> {
+        pages.flush()?;
+        let mut walk = Rows::of(pages, "x", Some(Root { pointer, rows }));
+        let mut count = 0;
+        while walk.advance()? {
+            count += 1;
+        }
+        assert!(walk.current().is_none() && !walk.advance()?, "after the last there is none");
+        Ok(count)
+    }
+
+    #[test]
+    fn rows_come_in_order_and_as_many_as_promised() {
+        let mut pages = Pages::beside(std::path::Path::new("x")).unwrap();
+        let (a, b) = (add(&mut pages, 1, leaf(b'a')), add(&mut pages, 2, leaf(b'b')));
+        let sorted = add(&mut pages, 3, branch(a, b));
+        assert_eq!(walk(&mut pages, sorted, 2).unwrap(), 2);
+        assert_eq!(walk(&mut pages, b, 1).unwrap(), 1);
+        for promised in [0, 1, 3, u64::MAX] {
+            assert_eq!(walk(&mut pages, sorted, promised).unwrap_err().kind, Kind::Corrupt, "{promised} promised");
+        }
+        let reversed = add(&mut pages, 4, branch(b, a));
+        assert!(walk(&mut pages, reversed, 2).unwrap_err().message.contains("order"));
+    }
+
+    #[test]
+    fn pages_that_lead_to_the_same_rows_again_and_again_end_at_once() {
+        let mut pages = Pages::beside(std::path::Path::new("x")).unwrap();
+        let mut top = add(&mut pages, 0, leaf(b'a'));
+        for level in 1..=40 {
+            top = add(&mut pages, level, branch(top, top));
+        }
+        assert_eq!(walk(&mut pages, top, 1 << 40).unwrap_err().kind, Kind::Corrupt);
+        let low = (0..3).fold(add(&mut pages, 50, leaf(b'a')), |low, n| add(&mut pages, 51 + n, branch(low, low)));
+        assert!(walk(&mut pages, low, 8).unwrap_err().message.contains("order"));
     }
 }

@@ -1,0 +1,97 @@
+// Every example of README.md and docs/api.md, as a reader would try it: copied into an empty folder beside the package and
+// ruvector, type-checked with `strict`, run by Node through tsx, and its output compared with what the example says it prints.
+//
+// Steps: the `ts` and `js` blocks are cut out of the documents; all are compiled in one go; each is run in a process and a
+// folder of its own. A comment `// prints: text` says what is printed there, in order; `…` stands for anything; an example
+// with such a comment prints nothing else. A failure means that the documents promise what the package does not do.
+import test from 'ava'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type Block, blocksOf, root } from './helpers/docs'
+
+const scratch = mkdtempSync(join(tmpdir(), 'ruvector-persistence-docs-'))
+const examples = ['README.md', 'docs/api.md'].flatMap(blocksOf).filter(({ language }) => language === 'ts' || language === 'js')
+const folderOf = ({ file, line }: Block): string => join(scratch, `${file.replace(/\W/g, '-')}-${line}`)
+const fileOf = (block: Block): string => join(folderOf(block), block.language === 'ts' ? 'example.mts' : 'example.mjs')
+
+interface Ran {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+function run(args: string[], cwd: string): Promise<Ran> {
+  // What ava left in the environment is not what a reader's shell holds.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_|AVA_|FORCE_COLOR)/.test(name)))
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { cwd, env: { ...env, NO_COLOR: '1' }, encoding: 'utf8', timeout: 100_000 }, (error, stdout, stderr) => {
+      resolve({ code: error ? (typeof error.code === 'number' ? error.code : 1) : 0, stdout, stderr })
+    })
+  })
+}
+
+function link(target: string, path: string): void {
+  mkdirSync(join(path, '..'), { recursive: true })
+  symlinkSync(target, path, 'junction')
+}
+
+/** What an example says it prints, line by line; null when it does not say. */
+function promised({ text }: Block): string[] | null {
+  const lines = [...text.matchAll(/^\s*\/\/ prints: (.*)$/gm)].map((match) => match[1]!)
+  return lines.length === 0 ? null : lines
+}
+
+function fits(printed: string, wanted: string): boolean {
+  const pattern = wanted.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.+')
+  return new RegExp(`^${pattern}$`).test(printed)
+}
+
+test.before(() => {
+  const modules = join(scratch, 'node_modules')
+  link(root, join(modules, 'ruvector-persistence'))
+  for (const name of ['ruvector', '@types/node', 'undici-types']) link(join(root, 'node_modules', name), join(modules, name))
+  for (const block of examples) {
+    mkdirSync(folderOf(block))
+    writeFileSync(fileOf(block), block.text)
+  }
+})
+
+test.after.always(() => rmSync(scratch, { recursive: true, force: true, maxRetries: 3 }))
+
+test('there are examples to run', (t) => {
+  t.true(examples.some(({ file }) => file === 'README.md'))
+  t.true(examples.filter(({ file }) => file === 'docs/api.md').length >= 20)
+})
+
+test('every method, event, function and class has a heading and an example in docs/api.md', (t) => {
+  const text = blocksOf('docs/api.md').map((block) => block.text).join('\n')
+  const names = ['ready', 'save', 'saveIncremental', 'load', 'createSnapshot', 'listSnapshots', 'restoreSnapshot', 'deleteSnapshot', 'export',
+    'import', 'startAutoSave', 'stopAutoSave', 'shutdown', 'exportRuvector', 'formatFileSize', 'formatTimestamp', 'estimateMemoryUsage']
+  for (const name of names) t.regex(text, new RegExp(`\\b${name}\\(`), name)
+})
+
+test('all examples are strict TypeScript', async (t) => {
+  const compilerOptions = {
+    strict: true, module: 'node16', target: 'es2022', lib: ['es2023', 'esnext.disposable'], types: ['node'], noEmit: true, skipLibCheck: true,
+  }
+  writeFileSync(join(scratch, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: examples.filter(({ language }) => language === 'ts').map(fileOf) }))
+  const { code, stdout } = await run([join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], scratch)
+  t.is(code, 0, stdout)
+})
+
+for (const block of examples) {
+  // One after another: each is a process that loads two native packages.
+  test.serial(`${block.file}, line ${block.line}: ${block.text.trim().split('\n').find((line) => !/^import|^$|^\/\//.test(line)) ?? ''}`, async (t) => {
+    const tsx = pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href
+    const { code, stdout, stderr } = await run([`--import=${tsx}`, fileOf(block)], folderOf(block))
+    t.is(code, 0, stderr)
+    const wanted = promised(block)
+    if (wanted === null) return
+    const printed = stdout.replace(/\n$/, '').split('\n')
+    t.is(printed.length, wanted.length, `it printed:\n${stdout}${stderr}`)
+    wanted.forEach((line, index) => t.true(fits(printed[index]!, line), `promised: ${line}\nprinted:  ${printed[index]}`))
+  })
+}
