@@ -20,7 +20,7 @@ export type DistanceMetric = 'cosine' | 'euclidean' | 'dot' | 'manhattan';
 
 /** One report of a long call. */
 export interface Progress {
-  /** Name of the step: 'save', 'load', 'serialize', 'deserialize', 'apply', 'snapshot' and the like. */
+  /** Name of the step: 'save', 'incremental-save', 'export', 'snapshot', 'load', 'import', 'restore', 'apply' or 'adopt'. */
   operation: string;
   /** 0 to 100 over the whole call: never decreases, and is 100 exactly once, as the last report of a call that succeeds. */
   percentage: number;
@@ -274,7 +274,7 @@ export interface ExportRuvectorOptions extends CallOptions {
   compressionLevel?: number;
 }
 
-/** What was written: the result of `exportRuvector`, and what the event 'save' carries. */
+/** What was written: what the event 'save' carries. */
 export interface SaveReport {
   /** The file. */
   path: string;
@@ -288,6 +288,15 @@ export interface SaveReport {
   checksum: string;
   /** Timestamp in it, milliseconds since 1970. */
   timestamp: number;
+}
+
+/** What `exportRuvector` wrote. */
+export interface ExportRuvectorReport extends SaveReport {
+  /**
+   * true: the newest commit of the `ruvector.db` is not whole (its writer was killed in the middle of it, or it was
+   * damaged), so the commit before it was read, as ruvector itself would do.
+   */
+  stale: boolean;
 }
 
 /** What the event 'load' carries. */
@@ -443,7 +452,7 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
  * Turns a `ruvector.db` into an archive without opening it in ruvector; works on a copy, also while another process
  * writes it. Rejects with ERR_PATH, ERR_FORMAT (not a ruvector file), ERR_CORRUPT, ENOSPC, ERR_IO.
  */
-export function exportRuvector(options: ExportRuvectorOptions): Promise<SaveReport>;
+export function exportRuvector(options: ExportRuvectorOptions): Promise<ExportRuvectorReport>;
 
 /** Bytes for a person: two decimals, base 1024, B KB MB GB TB. `formatFileSize(1536000)` is '1.46 MB'. RangeError when not a number of 0 or more. */
 export function formatFileSize(bytes: number): string;

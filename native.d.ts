@@ -228,6 +228,8 @@ export interface SaveReport {
   fingerprint: string
   /** When, in milliseconds since 1970. */
   timestamp: number
+  /** For an export of a `ruvector.db`: its newest commit is not whole, the one before it was read. */
+  stale?: boolean
 }
 
 /** Creates a snapshot; answers with its record as JSON text. */

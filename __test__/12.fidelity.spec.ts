@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { attach, rejection } from './helpers/persistence'
 import { openRuvector } from './helpers/ruvector'
 import { tempDir } from './helpers/temp'
-import { bitsOf, contentOf, contentOfMap, entriesOf, fromBits, mapOf, vectorOf } from './helpers/vectors'
+import { bitsOf, contentOfMap, entriesOf, fromBits, mapOf, vectorOf } from './helpers/vectors'
 
 /** Saves a Map, loads it into another, and gives that one. */
 async function through(t: any, map: Map<any, any>, format: 'json' | 'binary', compression: 'none' | 'gzip' | 'brotli' | 'zstd' = 'none'): Promise<Map<string, any>> {

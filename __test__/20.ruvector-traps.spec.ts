@@ -140,6 +140,16 @@ test('dimension and metric of an empty ruvector are in its archive', async (t) =
   }
 })
 
+test('the metric is in the archive also when the first inserts follow the construction at once', async (t) => {
+  for (const metric of ['euclidean', 'dot', 'cosine', 'manhattan']) {
+    const dir = tempDir(t)
+    const db = openRuvector(dir, { metric })
+    const persistence = attach(t, db, { baseDir: join(dir, 'data') })
+    await db.insertBatch(entriesOf(5) as never)
+    t.deepEqual(readState(await persistence.save()).options, { dimension: 8, metric })
+  }
+})
+
 test('writes through a second handle on the same file are noticed', async (t) => {
   const { dir, db, persistence } = open(t)
   await db.insertBatch(entriesOf(5) as never)
@@ -187,7 +197,7 @@ test('vectors of every kind that ruvector converts are archived as it stored the
   const numbers = Array.from(vectorOf('kinds'), (value) => value + 1e-9)
   const kinds: Record<string, any> = {
     float32: Float32Array.from(numbers), array: numbers, float64: Float64Array.from(numbers), set: new Set(numbers), int8: Int8Array.from([1, -2, 3, -4, 5, -6, 7, -8]),
-    texts: numbers.map(String), arrayLike: { length: 8, ...numbers }, view: new Float32Array(Float32Array.from([9, ...numbers, 9]).buffer, 4, 8),
+    texts: numbers.map(String), arrayLike: Object.assign({ length: 8 }, numbers), view: new Float32Array(Float32Array.from([9, ...numbers, 9]).buffer, 4, 8),
   }
   for (const [id, vector] of Object.entries(kinds)) await db.insert({ id, vector })
   const state = await savedAgrees(t, persistence, db)
@@ -203,7 +213,7 @@ test('a buffer that is changed, transferred or resized right after the insert do
   mutated.fill(7)
   const transferred = vectorOf('given')
   const two = db.insert({ id: 'transferred', vector: transferred })
-  structuredClone(transferred.buffer, { transfer: [transferred.buffer] })
+  structuredClone(transferred.buffer, { transfer: [transferred.buffer as ArrayBuffer] })
   const buffer = new (ArrayBuffer as any)(32, { maxByteLength: 64 })
   new Float32Array(buffer).set(vectorOf('given'))
   const three = db.insertBatch([{ id: 'resized', vector: new Float32Array(buffer) }])

@@ -127,13 +127,13 @@ const provoke: Record<string, (t: ExecutionContext) => unknown> = {
 
 for (const [code, make] of Object.entries(provoke)) {
   test(`${code} comes with the message of the page`, async (t) => {
-    const error = await t.throwsAsync<Error & { code?: string }>(async () => make(t), { any: true })
-    t.is(error?.code, code)
+    const error = (await t.throwsAsync(async () => make(t), { any: true })) as Error & { code?: string }
+    t.is(error.code, code)
     t.is(error instanceof PersistenceError, !OTHERS.includes(code))
     const shown = blocksOf('docs/errors.md').filter(({ name, line }) => name === 'message' && sectionAt(line) === code)
     t.is(shown.length, 1)
     const pattern = shown[0]!.text.trim().split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')
-    t.regex(error!.message, new RegExp(`^${pattern}$`))
+    t.regex(error.message, new RegExp(`^${pattern}$`))
   })
 }
 

@@ -80,6 +80,7 @@ async function backwards(request: ApplyRequest, error: unknown, rewrite: boolean
   const cause = writer.databaseError(error);
   const reason = watch.swept ? 'another call cleared or reloaded it meanwhile' : asError(cause ?? error).message;
   const what = `The database could not be brought to the content of ${source}: ${reason}.`;
+  writer.turnBack();
   try {
     const old = tracker.journal.collection;
     if (rewrite) await writer.rewrite(old, null);
@@ -89,7 +90,7 @@ async function backwards(request: ApplyRequest, error: unknown, rewrite: boolean
     if (tracker.stale) throw new PersistenceError('ERR_APPLY', 'another call reloaded it');
   } catch (second) {
     tracker.stale = true;
-    throw new PersistenceError('ERR_APPLY', `${what} Putting the old content back failed as well: ${asError(second).message}. The database now holds a mixture; load again`, { content: 'mixed', cause: cause ?? error });
+    throw new PersistenceError('ERR_APPLY', `${what} Putting the old content back failed as well: ${asError(writer.databaseError(second) ?? second).message}. The database now holds a mixture; load again`, { content: 'mixed', cause: cause ?? error });
   }
   // Cancelled from outside: the database is at its old content, and whoever cancelled gets the own reason.
   if (call.cancelled) throw error;

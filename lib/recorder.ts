@@ -47,10 +47,7 @@ export class WatchedRecorder implements Recorder {
   }
 
   clear(): void {
-    for (const watch of this.#watches) {
-      watch.swept = true;
-      watch.recorded.clear();
-    }
+    this.#tracker.swept();
     this.#tracker.journal.clear();
   }
 

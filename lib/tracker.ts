@@ -35,8 +35,8 @@ export class Tracker implements Known {
   wasAdopted = false;
   /** The database must be looked at anew: something changed that nobody could follow. */
   stale = false;
-  /** Ids (or everything) that are being written by ourselves right now, and the ids that a user's write collided with. */
-  ours: { readonly ids: ReadonlySet<unknown> | 'all'; readonly collided: Set<unknown> } | null = null;
+  /** Ids that the user wrote while we did; set while content is applied. Their value is the user's, whatever a read would say. */
+  contested: Set<unknown> | null = null;
   /** While set, calls are our own and pass untouched. */
   passing: (() => boolean) | null = null;
   /** Grows with every beginning and every end of a write, by the number of ids it may change. */
@@ -46,6 +46,8 @@ export class Tracker implements Known {
   readonly #doubts = new Map<unknown, Doubt>();
   readonly #overlapped = new Set<unknown>();
   readonly #watches = new Set<Watch>();
+  /** Ids (or everything) that we are writing right now. */
+  #ours: ReadonlySet<unknown> | 'all' | null = null;
   #sweeping = 0;
   #serial = 0;
   #unwraps: (() => void)[] = [];
@@ -98,8 +100,39 @@ export class Tracker implements Known {
     return watch;
   }
 
+  /** Everything that was written before is gone. */
+  swept(): void {
+    for (const watch of this.#watches) {
+      watch.swept = true;
+      watch.recorded.clear();
+      watch.begun.clear();
+      for (const id of this.#flights.keys()) watch.begun.add(id);
+    }
+  }
+
   unwatch(watch: Watch): void {
     this.#watches.delete(watch);
+  }
+
+  /** Does our own writing of these ids. What is read of them meanwhile says nothing. */
+  async writing(ids: ReadonlySet<unknown> | 'all', work: () => PromiseLike<void> | void): Promise<void> {
+    this.#ours = ids;
+    for (const [id, doubt] of this.#doubts) if (this.#isOurs(id)) doubt.again = true;
+    for (const id of this.#flights.keys()) if (this.#isOurs(id)) this.contested?.add(id);
+    try {
+      await work();
+    } finally {
+      this.#ours = null;
+      this.settleDoubts();
+    }
+  }
+
+  settleDoubts(): void {
+    for (const id of [...this.#doubts.keys()]) this.#settle(id);
+  }
+
+  #isOurs(id: unknown): boolean {
+    return this.#ours !== null && (this.#ours === 'all' || this.#ours.has(id));
   }
 
   /** The id must be read from the database, once no write of it is under way. */
@@ -118,8 +151,7 @@ export class Tracker implements Known {
     this.sequence += weight;
     if (ids === 'all') this.#beginSweep();
     else for (const id of ids) this.#beginId(id);
-    const collided = this.ours?.collided;
-    if (collided && ids !== 'all') for (const id of ids) if (this.ours!.ids === 'all' || this.ours!.ids.has(id)) collided.add(id);
+    if (ids !== 'all') for (const id of ids) if (this.#isOurs(id)) this.contested?.add(id);
 
     let land: (() => void) | null = null;
     const end = (record: (recorder: Recorder) => void): void => {
@@ -185,6 +217,7 @@ export class Tracker implements Known {
   #settle(id: unknown): void {
     const doubt = this.#doubts.get(id);
     if (!doubt || doubt.reading || this.#flights.has(id) || this.#sweeping > 0) return;
+    if (this.#isOurs(id) || this.contested?.has(id)) return;
     doubt.again = false;
     doubt.reading = true;
     let found: ReturnType<NonNullable<Adapter['read']>>;

@@ -27,17 +27,25 @@ class DatabaseError extends Error {
 export class Writer {
   /** Ids that were skipped, and the content that would have been written for them. */
   readonly #skipped = new Map<string, NativeCollection>();
-  readonly #collided = new Set<unknown>();
+  readonly #contested = new Set<unknown>();
 
   readonly #mirror: Mirror;
 
   constructor(readonly tracker: Tracker, readonly watch: Watch, readonly batchSize: number) {
     this.#mirror = new Mirror(tracker);
+    tracker.contested = this.#contested;
+  }
+
+  /** What follows goes back: what was left out on the way there is of no concern any more. */
+  turnBack(): void {
+    this.#skipped.clear();
   }
 
   /** Nothing more will be written. */
   end(): void {
     this.#mirror.end();
+    this.tracker.contested = null;
+    this.tracker.settleDoubts();
   }
 
   /** Tells the database that its new content is complete. */
@@ -76,7 +84,7 @@ export class Writer {
   async rewrite(to: NativeCollection, call: Call | null): Promise<void> {
     await this.#ours('all', () => this.tracker.adapter.clear());
     // What the user wrote before and during the clear is gone with it.
-    for (const id of this.watch.begun) this.#collided.add(id);
+    for (const id of this.watch.begun) this.#contested.add(id);
     const empty = new native.NativeCollection(to.dimension || null, to.metric);
     await this.follow(unwrap(await native.plan(empty, to)), empty, to, call);
   }
@@ -99,13 +107,10 @@ export class Writer {
   }
 
   async #ours(ids: ReadonlySet<unknown> | 'all', work: () => PromiseLike<void> | void): Promise<void> {
-    this.tracker.ours = { ids, collided: this.#collided };
     try {
-      await this.#mirror.run(work);
+      await this.tracker.writing(ids, () => this.#mirror.run(work));
     } catch (error) {
       throw error instanceof PersistenceError ? error : new DatabaseError(error);
-    } finally {
-      this.tracker.ours = null;
     }
   }
 
@@ -118,15 +123,18 @@ export class Writer {
 
   /** Puts right what the user's writes of meanwhile have left undone. */
   async settle(): Promise<void> {
-    for (let round = 0; round < SETTLE_ROUNDS && (this.#skipped.size > 0 || this.#collided.size > 0); round++) {
+    for (let round = 0; round < SETTLE_ROUNDS && (this.#skipped.size > 0 || this.#contested.size > 0); round++) {
       await this.tracker.landed();
       const skipped = [...this.#skipped];
-      const collided = [...this.#collided];
+      const contested = [...this.#contested];
       this.#skipped.clear();
-      this.#collided.clear();
       // The user's write was refused by the database: then the id is ours after all.
       for (const [id, to] of skipped) if (!this.watch.recorded.has(id)) await this.#put(id, to.get(id));
-      for (const id of collided) if (this.watch.recorded.has(id)) await this.#putUsers(id);
+      for (const id of contested) {
+        // A write of the user that begins from here on makes it contested anew.
+        this.#contested.delete(id);
+        if (this.watch.recorded.has(id)) await this.#putUsers(id);
+      }
     }
   }
 

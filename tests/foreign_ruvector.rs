@@ -5,6 +5,9 @@
 //! is damaged byte by byte, one is written while it is read. A failure means that wrong entries could be adopted, that
 //! damage could end the process, or that a file in use could not be read.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where a helper fails")]
+#![expect(clippy::disallowed_methods, reason = "damaged files are written as they are")]
+
 use redb::{Database, TableDefinition};
 use ruvector_persistence::control::{Control, Progress};
 use ruvector_persistence::error::{Error, Kind, Result};
@@ -286,7 +289,9 @@ fn rows_that_make_no_entry_are_named() {
         let error = refused(&path);
         assert!(error.kind == kind && error.message.contains(part), "case {n}: {:?} {error}", error.kind);
     }
-    for (n, vector) in [mark(251, &[2, 0]), mark(252, &[2, 0, 0, 0]), mark(253, &[2, 0, 0, 0, 0, 0, 0, 0])].iter().enumerate() {
+    for (n, vector) in
+        [mark(251, &[2, 0]), mark(252, &[2, 0, 0, 0]), mark(253, &[2, 0, 0, 0, 0, 0, 0, 0])].iter().enumerate()
+    {
         let path = place(&directory, &format!("long{n}.db"));
         make::raw(&path, Some(&config), "a", vector, None);
         assert_eq!(read(&path).unwrap().1[0].vector.len(), 2, "bincode reads a number in more bytes than it needs");
@@ -343,7 +348,11 @@ fn judge(path: &Path, bytes: &[u8], commits: &[Vec<Entry>; 2], what: &str) -> Op
             Some(file.stale)
         }
         Err(error) => {
-            assert!(matches!(error.kind, Kind::Corrupt | Kind::Format | Kind::Version), "{what}: {:?} {error}", error.kind);
+            assert!(
+                matches!(error.kind, Kind::Corrupt | Kind::Format | Kind::Version),
+                "{what}: {:?} {error}",
+                error.kind
+            );
             None
         }
     }

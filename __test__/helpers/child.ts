@@ -33,10 +33,22 @@ function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|AVA_|FORCE_COLOR)/.test(name)))
 }
 
+/** A busy machine may lack the memory for one more process for a moment. */
+async function start(args: string[], cwd: string): Promise<ChildProcess> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return spawn(process.execPath, args, { cwd, env: environment(), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    } catch (error) {
+      if (attempt === 50 || !['ENOMEM', 'EAGAIN'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+}
+
 /** Starts a script; `onTold` hears what it tells while it runs. */
-export function startChild(script: string, cwd: string, onTold: (value: any) => void = () => undefined): { child: ChildProcess; ended: Promise<Ended> } {
+export async function startChild(script: string, cwd: string, onTold: (value: any) => void = () => undefined): Promise<{ child: ChildProcess; ended: Promise<Ended> }> {
   const body = `${PRELUDE}\n;(async () => {\n${script}\n})().then(async () => { await new Promise(setImmediate); while (told.length > 0) await told.shift(); process.disconnect() }, (error) => { console.error(error); process.exit(1) })`
-  const child = spawn(process.execPath, ['--expose-gc', '-e', body], { cwd, env: environment(), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  const child = await start(['--expose-gc', '-e', body], cwd)
   const told: any[] = []
   let stdout = ''
   let stderr = ''
@@ -55,7 +67,7 @@ export function startChild(script: string, cwd: string, onTold: (value: any) => 
 
 /** Runs a script to its end; a script that fails fails the test. */
 export async function runChild(script: string, cwd: string): Promise<Ended> {
-  const ended = await startChild(script, cwd).ended
+  const ended = await (await startChild(script, cwd)).ended
   if (ended.code !== 0) throw new Error(`the script ended with ${ended.code ?? ended.signal}:\n${ended.stdout}${ended.stderr}`)
   return ended
 }

@@ -1,11 +1,11 @@
 /** `exportRuvector(options)`: a `ruvector.db` to an archive, without a database and without ruvector. */
-import type { SaveReport } from '../../index';
+import type { ExportRuvectorReport } from '../../index';
 import { native } from '../native';
 import { archiveOptions, readExportRuvector } from '../options';
 import { Call } from '../progress';
 import { Session } from '../session';
 
-export async function exportRuvector(given: unknown): Promise<SaveReport> {
+export async function exportRuvector(given: unknown): Promise<ExportRuvectorReport> {
   // Validate arguments
   const options = readExportRuvector(given);
 
@@ -16,9 +16,9 @@ export async function exportRuvector(given: unknown): Promise<SaveReport> {
 
   const call = new Call(options);
   try {
-    const { bytes, count, dimension, checksum, timestamp } = await call.native((job) => native.exportRuvector(from, to, archive, job));
+    const { bytes, count, dimension, checksum, timestamp, stale = false } = await call.native((job) => native.exportRuvector(from, to, archive, job));
     call.succeed('export', count, `Exported ${count} entries to ${options.to}`);
-    return { path: options.to, bytes, count, dimension, checksum, timestamp };
+    return { path: options.to, bytes, count, dimension, checksum, timestamp, stale };
   } finally {
     call.end();
   }

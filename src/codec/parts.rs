@@ -30,8 +30,8 @@ pub(super) struct Parts<W> {
 }
 
 const GZIP_PART_BYTES: usize = 1 << 20;
-const BROTLI_PART_BYTES: usize = 4 << 20;
-const BROTLI_WINDOW_LOG: i32 = 22;
+const BROTLI_PART_BYTES: usize = 1 << 20;
+const BROTLI_WINDOW_LOG: i32 = 20;
 
 impl<W: Write> Parts<W> {
     /// gzip members of 1 MiB.
@@ -39,7 +39,7 @@ impl<W: Write> Parts<W> {
         Self::new(inner, gzip_part, level, GZIP_PART_BYTES, Join::Follow)
     }
 
-    /// One brotli stream made of parts of 4 MiB.
+    /// One brotli stream made of parts of 1 MiB.
     pub fn brotli(inner: W, level: u32) -> Result<Self> {
         Self::new(inner, brotli_part, level, BROTLI_PART_BYTES, Join::Splice(Box::default()))
     }

@@ -82,10 +82,18 @@ pub fn remove_file(path: &Path) -> Result<bool> {
 
 /// Removes the temporary files whose writers are gone: a living writer holds a lock on its file. Returns how many.
 pub fn sweep(path: &Path) -> Result<usize> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true);
+    // Whoever may write here could have put something else under our name: it is neither waited for nor followed.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
     let mut swept = 0;
     for name in file_names(path)?.iter().filter(|name| is_temporary(name)) {
         let file = path.join(name);
-        let Ok(handle) = fs::OpenOptions::new().write(true).open(&file) else { continue };
+        let Ok(handle) = options.open(&file) else { continue };
+        if !handle.metadata().is_ok_and(|found| found.is_file()) {
+            continue;
+        }
         match handle.try_lock() {
             Ok(()) => swept += usize::from(remove_file(&file)?),
             Err(TryLockError::WouldBlock) => {}

@@ -32,7 +32,9 @@ impl Replacement {
             }
             _ => ensure_directory(parent)?,
         }
-        let (file, temporary) = create_temporary(parent)?;
+        // The caller knows the target, not the file beside it.
+        let (file, temporary) =
+            create_temporary(parent).map_err(|error| Error { path: None, ..error }.writing(target))?;
         Ok(Replacement { file, temporary, target: target.to_path_buf(), committed: false })
     }
 

@@ -1,13 +1,13 @@
 //! Names that are new, and files that exist only while a call runs.
 
 use super::directory::remove_file;
-use super::input::open_input;
-use crate::error::{Error, Result};
-use std::fs::{File, OpenOptions};
+use crate::error::{Error, Kind, Result};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = ".ruvector-persistence-";
 const SUFFIX: &str = ".tmp";
+const ATTEMPTS: usize = 100;
 
 /// A UUID v7: unique, and ordered by time of making within a process.
 pub fn new_id() -> String {
@@ -21,48 +21,43 @@ pub(super) fn is_temporary(name: &str) -> bool {
 
 /// A new file under a temporary name, locked for as long as it is open so that `sweep` leaves it alone.
 pub(super) fn create_temporary(directory: &Path) -> Result<(File, PathBuf)> {
+    // Between making a file and locking it another process may sweep it away: then another one is made.
+    for _ in 0..ATTEMPTS {
+        if let Some(made) = try_temporary(directory)? {
+            return Ok(made);
+        }
+    }
+    let message = format!("other processes removed {ATTEMPTS} temporary files before they could be locked");
+    Err(Error::new(Kind::Io, message).in_file(directory))
+}
+
+/// `None` when a sweep was faster.
+fn try_temporary(directory: &Path) -> Result<Option<(File, PathBuf)>> {
     let path = directory.join(format!("{PREFIX}{}{SUFFIX}", new_id()));
     let mut options = OpenOptions::new();
     options.write(true).read(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(&path).map_err(|source| Error::io(source, "create", &path))?;
+    let file = options.open(&path).map_err(|source| Error::io(source, "create a file in", directory))?;
     match file.try_lock() {
-        Ok(()) => Ok((file, path)),
+        Ok(()) if is_named(&file) => Ok(Some((file, path))),
+        Ok(()) => Ok(None),
         Err(refusal) => {
             let _ = remove_file(&path);
-            Err(Error::io(refusal.into(), "lock", &path))
+            match refusal {
+                TryLockError::WouldBlock => Ok(None),
+                TryLockError::Error(source) => Err(Error::io(source, "lock a file in", directory)),
+            }
         }
     }
 }
 
-/// A copy of a file that another process may be writing, removed when dropped.
-pub struct PrivateCopy {
-    path: PathBuf,
-    _lock: File,
-}
-
-impl PrivateCopy {
-    /// Copies `from` into `directory`. The copy is a moment's best effort: its reader has to verify it.
-    pub fn of(from: &Path, directory: &Path) -> Result<Self> {
-        let mut input = open_input(from)?;
-        let (mut file, path) = create_temporary(directory)?;
-        let copied = std::io::copy(&mut input, &mut file);
-        let copy = PrivateCopy { path, _lock: file };
-        copied.map_err(|source| Error::io(source, "copy", from))?;
-        Ok(copy)
-    }
-
-    /// Where the copy is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for PrivateCopy {
-    fn drop(&mut self) {
-        let _ = remove_file(&self.path);
-    }
+/// Whether the open file still has its name, as far as the system tells.
+fn is_named(file: &File) -> bool {
+    #[cfg(unix)]
+    return file.metadata().is_ok_and(|found| std::os::unix::fs::MetadataExt::nlink(&found) > 0);
+    #[cfg(not(unix))]
+    file.metadata().is_ok()
 }
 
 /// Paths of the regular files this process holds open, where the operating system tells (Linux); else none.

@@ -5,6 +5,8 @@
 //! Nothing is locked, nothing is written, nothing is left behind. Costs: the copy has the size of the live data, and
 //! about 50 bytes of memory for each 4 KiB of it.
 //!
+//! On Windows redb's lock also keeps readers out: a file in use there is an `Io` error of the operating system.
+//!
 //! ## What is noticed?
 //!
 //! Any damage to what is read: redb's checksums cover it from the commit slot downwards. Where a newer commit is not

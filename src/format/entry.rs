@@ -6,6 +6,8 @@ use crate::error::{Error, Kind, Result};
 use crate::limits::{DEPTH_MAX, DIMENSION_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX};
 use serde::de::IgnoredAny;
 
+const SHOWN_CHARS_MAX: usize = 64;
+
 /// Id, vector and metadata.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -107,10 +109,10 @@ impl Description {
     }
 }
 
-/// An id for messages: shortened, and free of control characters.
+/// Text of a file or a caller for messages: shortened, and free of control characters. A checksum fits.
 pub fn shown(id: &str) -> String {
-    let mut text: String = id.chars().take(60).flat_map(char::escape_debug).collect();
-    if id.chars().nth(60).is_some() {
+    let mut text: String = id.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
+    if id.chars().nth(SHOWN_CHARS_MAX).is_some() {
         text.push('…');
     }
     text

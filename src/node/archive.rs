@@ -37,6 +37,8 @@ pub struct SaveReport {
     pub fingerprint: String,
     /// When, in milliseconds since 1970.
     pub timestamp: f64,
+    /// For an export of a `ruvector.db`: its newest commit is not whole, the one before it was read.
+    pub stale: Option<bool>,
 }
 
 /// Where a collection came from.
@@ -108,6 +110,7 @@ impl From<save::Report> for SaveReport {
             checksum: report.checksum,
             fingerprint: report.fingerprint,
             timestamp: report.timestamp as f64,
+            stale: None,
         }
     }
 }
@@ -198,5 +201,8 @@ pub fn export_ruvector<'e>(
     job: &NativeJob,
 ) -> napi::Result<PromiseRaw<'e, Answer<SaveReport>>> {
     let control = job.control();
-    background(env, move || export_ruvector::run(&from, &to, options.from_js()?, &control).map(SaveReport::from))
+    background(env, move || {
+        let (report, stale) = export_ruvector::run(&from, &to, options.from_js()?, &control)?;
+        Ok(SaveReport { stale: Some(stale), ..SaveReport::from(report) })
+    })
 }

@@ -5,7 +5,7 @@ use crate::env;
 use crate::error::Result;
 use crate::foreign::read_ruvector;
 use crate::store::Collection;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What was adopted.
@@ -17,19 +17,16 @@ pub struct Adopted {
     pub path: PathBuf,
     /// Bytes of the file.
     pub bytes: u64,
+    /// Whether the newest commit of the file is not whole, so that the one before it was read.
+    pub stale: bool,
 }
 
 /// Reads a `ruvector.db`.
 pub fn run(path: &str, control: &Control) -> Result<Adopted> {
     let path = env::checked_path(path)?;
-    let collection = read(&path, control)?;
-    let bytes = env::file_size(&path)?.unwrap_or(0);
-    Ok(Adopted { collection, path, bytes })
-}
-
-fn read(path: &Path, control: &Control) -> Result<Collection> {
     let mut collection = Collection::default();
-    let file = read_ruvector(path, control, &mut |entry| collection.insert(Arc::new(entry)))?;
-    collection.describe(file.description).map_err(|error| error.in_file(path))?;
-    Ok(collection)
+    let file = read_ruvector(&path, control, &mut |entry| collection.insert(Arc::new(entry)))?;
+    collection.describe(file.description).map_err(|error| error.in_file(&path))?;
+    let bytes = env::file_size(&path)?.unwrap_or(0);
+    Ok(Adopted { collection, path, bytes, stale: file.stale })
 }

@@ -5,9 +5,9 @@ use crate::archive::Options;
 use crate::control::Control;
 use crate::error::Result;
 
-/// Reads `from` and writes the archive `to`.
-pub fn run(from: &str, to: &str, options: Options, control: &Control) -> Result<save::Report> {
+/// Reads `from` and writes the archive `to`; also tells whether `from` had a newer commit that is not whole.
+pub fn run(from: &str, to: &str, options: Options, control: &Control) -> Result<(save::Report, bool)> {
     let adopted = adopt::run(from, control)?;
     let request = save::Request { path: to, options, operation: "export" };
-    save::run(&adopted.collection.version(), &request, control)
+    Ok((save::run(&adopted.collection.version(), &request, control)?, adopted.stale))
 }

@@ -173,8 +173,12 @@ mod tests {
         let header = Header { region_header_pages: 130, region_data_pages: 1 << 20, candidates: vec![] };
         let place = |page| header.place(Pointer { page, checksum: [0; 16] });
         assert_eq!(place(0), Some((4_096 * 131, 4_096)));
-        assert_eq!(place((3 << 59) | (1 << 20) | 2), Some((4_096 + 4_096 * (130 + (1 << 20)) + 4_096 * (130 + 16), 32_768)));
-        let absurd = Header { region_header_pages: u32::MAX.into(), region_data_pages: u32::MAX.into(), candidates: vec![] };
+        assert_eq!(
+            place((3 << 59) | (1 << 20) | 2),
+            Some((4_096 + 4_096 * (130 + (1 << 20)) + 4_096 * (130 + 16), 32_768))
+        );
+        let absurd =
+            Header { region_header_pages: u32::MAX.into(), region_data_pages: u32::MAX.into(), candidates: vec![] };
         assert_eq!(absurd.place(Pointer { page: u64::MAX, checksum: [0; 16] }), None);
         assert!(place(u64::MAX).is_some_and(|(offset, length)| offset.checked_add(length).is_some()));
     }

@@ -46,7 +46,7 @@ impl<'a> Rows<'a> {
         let Some((key, _)) = self.leaf.as_ref().and_then(|leaf| leaf.row(self.row)) else {
             return Err(self.damaged("has a row that reaches outside its page"));
         };
-        if self.seen > u64::MAX - 1 && key <= self.last.as_slice() {
+        if self.seen > 0 && key <= self.last.as_slice() {
             return Err(self.damaged("has keys out of order"));
         }
         self.last.clear();
