@@ -4,7 +4,8 @@
 //
 // Errors, once for all: wrong use (a wrong type, an unknown option name, a value out of range) is a `TypeError` or
 // `RangeError` with `code` 'ERR_OPTION'; everything else is a `PersistenceError` with a stable `code`. The constructor
-// throws wrong use; methods that return a promise never throw, they reject.
+// throws wrong use; methods that return a promise never throw, they reject. Where no native binary fits the machine, loading
+// the package throws an Error with `code` 'ERR_NATIVE_MISSING' that names the missing platform package.
 
 /// <reference types="node" />
 import { EventEmitter } from 'node:events';
@@ -383,8 +384,8 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
   constructor(db: PersistableDatabase, options: PersistenceOptions);
 
   /**
-   * Resolves when the folder is usable and what was in the database before is adopted. Not needed before other calls:
-   * they wait for it. Rejects with ERR_PATH, ERR_IO, ERR_INCOMPLETE (how many entries could not be found, and what to do);
+   * Resolves when the folder is usable and what was in the database before is adopted, writes included that were started
+   * before the construction and are still landing. Not needed before other calls: they wait for it. Rejects with ERR_PATH, ERR_IO, ERR_INCOMPLETE (how many entries could not be found, and what to do);
    * the next call tries again.
    */
   ready(): Promise<void>;

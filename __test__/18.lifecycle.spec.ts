@@ -102,11 +102,13 @@ test('E7: with incremental: true auto-save goes through saveIncremental', async 
 test('a snapshot or an export in between does not keep auto-save from saving', async (t) => {
   const baseDir = tempDir(t)
   const map = mapOf(entriesOf(2)) as Map<string, any>
-  const persistence = attach(t, map, { baseDir, autoSaveInterval: 40 })
+  const persistence = attach(t, map, { baseDir, autoSaveInterval: 10 })
+  persistence.stopAutoSave()
   await persistence.save()
   map.set('new', { vector: vectorOf('new') })
   await persistence.createSnapshot('between')
   await persistence.export({ path: join(baseDir, 'exported') })
+  persistence.startAutoSave()
   await until(() => idsIn(join(baseDir, 'database.json')).includes('new'), 'the change in the default file')
   t.pass()
 })

@@ -23,7 +23,8 @@ const fileOf = (name: string, dir: string): string => join(dir, name === 'export
 async function setup(t: any, count = 50, dimension = 8): Promise<Setup> {
   const dir = tempDir(t)
   const map = mapOf(entriesOf(count, dimension)) as Map<string, any>
-  const persistence = attach(t, map, { baseDir: dir })
+  // In small batches the writing of the database has a progress of its own, which must not start anew.
+  const persistence = attach(t, map, { baseDir: dir, batchSize: 20 })
   const other = mapOf(entriesOf(count, dimension, 'other')) as Map<string, any>
   const loader = attach(t, other, { baseDir: join(dir, 'other') })
   const path = await loader.save()

@@ -22,8 +22,9 @@ function open(t: any, options: object = {}) {
 
 const entryIn = (state: { vectors: any[] }, id: string): any => state.vectors.find((entry) => entry.id === id)
 
-test('an insert over an id without metadata keeps the old metadata, and so does the archive', async (t) => {
+for (const when of ['at once', 'after ready()']) test(`an insert over an id without metadata keeps the old metadata, and so does the archive (${when})`, async (t) => {
   const { db, persistence } = open(t)
+  if (when !== 'at once') await persistence.ready()
   await db.insert({ id: 'a', vector: vectorOf(1), metadata: { kept: true } })
   await db.insert({ id: 'a', vector: vectorOf(2) })
   const state = await savedAgrees(t, persistence, db)
@@ -40,8 +41,9 @@ test('an insert without metadata over an id that was there before construction k
   t.deepEqual(entryIn(await savedAgrees(t, persistence, db), 'a').metadata, { kept: true })
 })
 
-test('metadata of every kind are archived as ruvector kept them: {} replaces, arrays, texts and the like are dropped', async (t) => {
+for (const when of ['at once', 'after ready()']) test(`metadata of every kind are archived as ruvector kept them: {} replaces, arrays, texts and the like are dropped (${when})`, async (t) => {
   const { db, persistence } = open(t)
+  if (when !== 'at once') await persistence.ready()
   const values: [string, any][] = [
     ['empty', {}], ['object', { new: 1 }], ['undefined', undefined], ['null', null], ['array', [1, 2]], ['text', 'x'], ['number', 5], ['zero', 0], ['false', false], ['true', true],
     ['NaN', Number.NaN], ['date', new Date(0)], ['surrogate', { text: '\ud800' }], ['nested undefined', { a: undefined }], ['function', { f: () => 1 }], ['NaN inside', { n: Number.NaN }],
@@ -235,7 +237,7 @@ test('a buffer that is changed, transferred or resized right after the insert do
 
 test('fifty writes of one id at once: the archive has the one that ruvector has', async (t) => {
   const { db, persistence } = open(t)
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 12; round++) {
     const writes = Array.from({ length: 50 }, (_, number) => db.insert({ id: 'one', vector: vectorOf(`${round}/${number}`), metadata: number % 3 ? { number } : undefined }))
     if (round % 2) writes.push(db.delete('one') as never)
     const saved = persistence.save()
@@ -264,8 +266,9 @@ test('overlapping inserts, batches and deletes of few ids end with an archive th
   }
 })
 
-test('of an id that stands twice in one batch the last one wins, and keeps metadata of the earlier one when it has none', async (t) => {
+for (const when of ['at once', 'after ready()']) test(`of an id that stands twice in one batch the last one wins, and keeps metadata of the earlier one when it has none (${when})`, async (t) => {
   const { db, persistence } = open(t)
+  if (when !== 'at once') await persistence.ready()
   await db.insertBatch([{ id: 'a', vector: vectorOf(1), metadata: { first: true } }, { id: 'b', vector: vectorOf(2) }, { id: 'a', vector: vectorOf(3) }])
   const state = await savedAgrees(t, persistence, db)
   t.is(state.vectors.length, 2)

@@ -74,6 +74,30 @@ for (const async of [false, true]) {
   })
 }
 
+test('of two writes of one id that overlap, the archive has the one that landed last, whichever was acknowledged last', async (t) => {
+  for (const adopted of [false, true]) {
+    const db = new GenericDb({ ...METHODS, async: true })
+    const acknowledge: (() => void)[] = []
+    db.insert = (entry) => {
+      db.content.set(entry.id, entry)
+      return new Promise<void>((resolve) => acknowledge.push(resolve))
+    }
+    db.delete = (id) => {
+      db.content.delete(id)
+      return new Promise<void>((resolve) => acknowledge.push(resolve))
+    }
+    const persistence = attach(t, db, { baseDir: tempDir(t) })
+    if (adopted) await persistence.ready()
+    const writes = [db.insert({ id: 'a', vector: vectorOf(1) }), db.insert({ id: 'a', vector: vectorOf(2) }), db.insert({ id: 'b', vector: vectorOf(3) }), db.delete('b'), db.delete('c'), db.insert({ id: 'c', vector: vectorOf(4) })]
+    for (const resolve of acknowledge.reverse()) {
+      resolve()
+      await new Promise((done) => setImmediate(done))
+    }
+    await Promise.all(writes)
+    t.deepEqual(contentOf(readState(await persistence.save()).vectors), contentOf([{ id: 'a', vector: vectorOf(2) }, { id: 'c', vector: vectorOf(4) }]))
+  }
+})
+
 test('un-awaited writes of an async database are in the save that is called after them', async (t) => {
   const db = new GenericDb({ ...METHODS, async: true })
   const persistence = attach(t, db, { baseDir: tempDir(t) })

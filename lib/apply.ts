@@ -12,6 +12,9 @@ import type { Call } from './progress';
 import type { Tracker, Watch } from './tracker';
 import { Writer } from './writer';
 
+/** Tries to put the old content back while another call goes on clearing the database. */
+const BACK_ATTEMPTS = 5;
+
 export interface Applied {
   readonly added: number;
   readonly changed: number;
@@ -76,18 +79,12 @@ async function forwards(request: ApplyRequest, plan: NativePlan, rewrite: boolea
 
 /** Puts the old content back; always throws. */
 async function backwards(request: ApplyRequest, error: unknown, rewrite: boolean, writer: Writer): Promise<never> {
-  const { tracker, target, call, source, watch } = request;
+  const { tracker, call, source, watch } = request;
   const cause = writer.databaseError(error);
   const reason = watch.swept ? 'another call cleared or reloaded it meanwhile' : asError(cause ?? error).message;
   const what = `The database could not be brought to the content of ${source}: ${reason}.`;
-  writer.turnBack();
   try {
-    const old = tracker.journal.collection;
-    if (rewrite) await writer.rewrite(old, null);
-    else await writer.follow(unwrap(await native.plan(target, old)), target, old, null);
-    await writer.settle();
-    await writer.checkCount(() => tracker.journal.size);
-    if (tracker.stale) throw new PersistenceError('ERR_APPLY', 'another call reloaded it');
+    await goBack(request, rewrite, writer);
   } catch (second) {
     tracker.stale = true;
     throw new PersistenceError('ERR_APPLY', `${what} Putting the old content back failed as well: ${asError(writer.databaseError(second) ?? second).message}. The database now holds a mixture; load again`, { content: 'mixed', cause: cause ?? error });
@@ -95,6 +92,27 @@ async function backwards(request: ApplyRequest, error: unknown, rewrite: boolean
   // Cancelled from outside: the database is at its old content, and whoever cancelled gets the own reason.
   if (call.cancelled) throw error;
   throw new PersistenceError('ERR_APPLY', `${what} The old content is in place`, { content: 'old', cause: cause ?? error });
+}
+
+/** Brings the database to what the journal holds: the old content, with the user's writes of meanwhile. */
+async function goBack({ tracker, target, watch }: ApplyRequest, rewrite: boolean, writer: Writer): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    writer.turnBack();
+    watch.swept = false;
+    try {
+      const old = tracker.journal.collection;
+      if (rewrite) await writer.rewrite(old, null);
+      else await writer.follow(unwrap(await native.plan(target, old)), target, old, null);
+      await writer.settle();
+      await writer.checkCount(() => tracker.journal.size);
+      if (!watch.swept) break;
+    } catch (error) {
+      if (!watch.swept || attempt === BACK_ATTEMPTS) throw error;
+    }
+    // Somebody cleared the database while the old content went in: what is there now is anybody's guess.
+    rewrite = tracker.adapter.canClear;
+  }
+  if (tracker.stale) throw new PersistenceError('ERR_APPLY', 'another call reloaded it');
 }
 
 /** How many entries there must be, with the user's writes of meanwhile. */

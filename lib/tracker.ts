@@ -8,9 +8,10 @@
  */
 import type { Adapter, Known, Recorder, Write } from './adapters/adapter';
 import type { Captured } from './capture';
+import { Doubts } from './doubts';
 import type { Journal } from './journal';
 import { WatchedRecorder } from './recorder';
-import { isThenable, type Watched, wrapMethod } from './wrap';
+import { type Watched, wrapMethod } from './wrap';
 
 /** What the user did while something else was under way. */
 export interface Watch {
@@ -22,12 +23,6 @@ export interface Watch {
   readonly recorded: Set<unknown>;
   /** Everything was removed or replaced since. */
   swept: boolean;
-}
-
-/** An id whose value is being read back. */
-interface Doubt {
-  reading: boolean;
-  again: boolean;
 }
 
 export class Tracker implements Known {
@@ -43,7 +38,6 @@ export class Tracker implements Known {
   sequence = 0;
   readonly #pending = new Set<Promise<void>>();
   readonly #flights = new Map<unknown, number>();
-  readonly #doubts = new Map<unknown, Doubt>();
   readonly #overlapped = new Set<unknown>();
   readonly #watches = new Set<Watch>();
   /** Ids (or everything) that we are writing right now. */
@@ -51,8 +45,15 @@ export class Tracker implements Known {
   #sweeping = 0;
   #serial = 0;
   #unwraps: (() => void)[] = [];
+  readonly #doubts: Doubts;
 
-  constructor(readonly db: object, readonly adapter: Adapter, readonly journal: Journal) {}
+  constructor(readonly db: object, readonly adapter: Adapter, readonly journal: Journal) {
+    this.#doubts = new Doubts(adapter.read, this.#pending, {
+      // While a write of the id is under way, its end comes back to the doubt; our own writing and contested ids as well.
+      mustWait: (id) => this.#flights.has(id) || this.#sweeping > 0 || this.#isOurs(id) || this.contested?.has(id) === true,
+      settled: (id, value) => this.#settled(id, value),
+    });
+  }
 
   wrap(): void {
     try {
@@ -117,7 +118,7 @@ export class Tracker implements Known {
   /** Does our own writing of these ids. What is read of them meanwhile says nothing. */
   async writing(ids: ReadonlySet<unknown> | 'all', work: () => PromiseLike<void> | void): Promise<void> {
     this.#ours = ids;
-    for (const [id, doubt] of this.#doubts) if (this.#isOurs(id)) doubt.again = true;
+    this.#doubts.renew((id) => this.#isOurs(id));
     for (const id of this.#flights.keys()) if (this.#isOurs(id)) this.contested?.add(id);
     try {
       await work();
@@ -128,20 +129,16 @@ export class Tracker implements Known {
   }
 
   settleDoubts(): void {
-    for (const id of [...this.#doubts.keys()]) this.#settle(id);
+    this.#doubts.settleAll();
   }
 
   #isOurs(id: unknown): boolean {
     return this.#ours !== null && (this.#ours === 'all' || this.#ours.has(id));
   }
 
-  /** The id must be read from the database, once no write of it is under way. */
+  /** The id must be read from the database, once nothing of it is under way. */
   doubt(id: unknown): void {
-    if (!this.adapter.read) return;
-    const doubt = this.#doubts.get(id);
-    if (doubt) doubt.again = true;
-    else this.#doubts.set(id, { reading: false, again: false });
-    this.#settle(id);
+    this.#doubts.add(id);
   }
 
   #begin(write: Write): Watched {
@@ -181,8 +178,7 @@ export class Tracker implements Known {
     const flights = this.#flights.get(id) ?? 0;
     this.#flights.set(id, flights + 1);
     if (flights > 0 || this.#sweeping > 0) this.#overlapped.add(id);
-    const doubt = this.#doubts.get(id);
-    if (doubt) doubt.again = true;
+    this.#doubts.renewOne(id);
     for (const watch of this.#watches) watch.begun.add(id);
   }
 
@@ -193,8 +189,8 @@ export class Tracker implements Known {
     if (this.#overlapped.has(id) && flights === 0 && this.#sweeping === 0) {
       this.#overlapped.delete(id);
       this.doubt(id);
-    } else if (this.#doubts.has(id)) {
-      this.#settle(id);
+    } else {
+      this.#doubts.settle(id);
     }
   }
 
@@ -213,39 +209,8 @@ export class Tracker implements Known {
     }
   }
 
-  /** Reads a doubtful id, unless a write of it is under way: then the end of that write comes here again. */
-  #settle(id: unknown): void {
-    const doubt = this.#doubts.get(id);
-    if (!doubt || doubt.reading || this.#flights.has(id) || this.#sweeping > 0) return;
-    if (this.#isOurs(id) || this.contested?.has(id)) return;
-    doubt.again = false;
-    doubt.reading = true;
-    let found: ReturnType<NonNullable<Adapter['read']>>;
-    try {
-      found = this.adapter.read!(id);
-    } catch {
-      this.#settled(id, doubt, undefined);
-      return;
-    }
-    if (!isThenable(found)) {
-      this.#settled(id, doubt, found);
-      return;
-    }
-    const reading: Promise<void> = Promise.resolve(found).then(
-      (value) => this.#settled(id, doubt, value),
-      () => this.#settled(id, doubt, undefined),
-    ).finally(() => this.#pending.delete(reading));
-    this.#pending.add(reading);
-  }
-
   /** `undefined`: the database could not be asked. */
-  #settled(id: unknown, doubt: Doubt, value: Captured | null | undefined): void {
-    doubt.reading = false;
-    if (doubt.again) {
-      this.#settle(id);
-      return;
-    }
-    this.#doubts.delete(id);
+  #settled(id: unknown, value: Captured | null | undefined): void {
     this.sequence++;
     if (value === undefined) this.stale = true;
     else if (value === null) this.#recorder.drop(id);

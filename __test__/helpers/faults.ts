@@ -13,11 +13,11 @@ const requireAll = process.env.REQUIRE_ALL === '1'
 
 type Implementation = (t: ExecutionContext) => void | Promise<void>
 
-/** A test that needs something of the machine. */
+/** A test that needs something of the machine. It runs alone in its file. */
 export function testWith(needed: { there: boolean; what: string }, title: string, implementation: Implementation): void {
-  if (needed.there) test(title, implementation)
+  if (needed.there) test.serial(title, implementation)
   else if (requireAll) test(title, (t) => t.fail(`REQUIRE_ALL=1, and this machine lacks ${needed.what}`))
-  else test.skip(`${title} (SKIPPED: needs ${needed.what})`, implementation)
+  else test.serial.skip(`${title} (SKIPPED: needs ${needed.what})`, implementation)
 }
 
 const answers = (program: string, ...args: string[]): boolean => spawnSync(program, args, { stdio: 'ignore' }).status === 0
@@ -62,10 +62,19 @@ export interface Program {
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null; stderr: string }>
 }
 
-/** Starts a Node program of the fixtures; `before` is a command that it is run by. */
-export function startProgram(name: string, args: readonly string[], { before = [], env = {}, onSaid = (_: any): void => undefined }: { before?: readonly string[]; env?: Record<string, string>; onSaid?: (value: any) => void } = {}): Program {
+export interface ProgramOptions {
+  /** A command that it is run by. */
+  before?: readonly string[]
+  /** Flags of Node. */
+  flags?: readonly string[]
+  env?: Record<string, string>
+  onSaid?: (value: any) => void
+}
+
+/** Starts a Node program of the fixtures. */
+export function startProgram(name: string, args: readonly string[], { before = [], flags = [], env = {}, onSaid = () => undefined }: ProgramOptions = {}): Program {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^(NODE_OPTIONS|AVA_|FORCE_COLOR)/.test(key)))
-  const command = [...before, process.execPath, join(fixtures, name), ...args]
+  const command = [...before, process.execPath, ...flags, join(fixtures, name), ...args]
   const child = spawn(command[0]!, command.slice(1), { env: { ...inherited, ...env }, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   const said: any[] = []
   let stderr = ''
