@@ -185,6 +185,35 @@ test('reports come at most about 30 times a second, and the last one always come
   t.is(last, 100)
 })
 
+test('the writing of the database is reported at most about 30 times a second as well, however small the batches are', async (t) => {
+  const dir = tempDir(t)
+  const path = await attach(t, mapOf(entriesOf(2000)), { baseDir: dir }).save()
+  const percentages: number[] = []
+  const started = performance.now()
+  await attach(t, new Map(), { baseDir: join(dir, 'b'), batchSize: 1 }).load({ path, onProgress: ({ percentage }) => percentages.push(percentage) })
+  const seconds = (performance.now() - started) / 1000
+  t.true(percentages.length <= 8 + 40 * seconds, `${percentages.length} reports in ${seconds} s`)
+  t.is(percentages.at(-1), 100)
+})
+
+test('the percentage of a load that takes its time goes on from reading to writing, and does not start anew', async (t) => {
+  const dir = tempDir(t)
+  const map = new Map(Array.from({ length: 1500 }, (_, row) => [`doc-${row}`, { vector: vectorOf(row, 384) }]))
+  const path = await attach(t, map, { baseDir: dir, compression: 'brotli' }).save()
+  const db = new GenericDb()
+  db.insertBatch = async function (batch) {
+    await pause(5)
+    return GenericDb.prototype.insertBatch.call(this, batch)
+  }
+  const reports: Progress[] = []
+  await attach(t, db, { baseDir: join(dir, 'b'), batchSize: 50 }).load({ path, onProgress: (progress) => void reports.push(progress) })
+  const percentages = reports.map(({ percentage }) => percentage)
+  t.deepEqual(percentages, [...percentages].sort((a, b) => a - b))
+  t.is(percentages.filter((percentage) => percentage === 100).length, 1)
+  const [reading, writing] = ['load', 'apply'].map((name) => reports.filter(({ operation, percentage }) => operation === name && percentage > 0 && percentage < 100))
+  t.true(reading!.length > 0 && writing!.length > 0, 'both parts were reported')
+})
+
 test('a failed call never reports 100', async (t) => {
   const { dir, map, run } = await setup(t)
   map.set('bad', { vector: 'none' })
@@ -201,7 +230,11 @@ test('a load that is cancelled while the database is written puts the old conten
   const path = await attach(t, mapOf(entriesOf(50, 8, 'new')), { baseDir: dir }).save()
   const db = new GenericDb({ async: true })
   for (const entry of entriesOf(50)) db.content.set(entry.id, entry)
-  const persistence = attach(t, db, { baseDir: join(dir, 'b'), batchSize: 10 })
+  db.insertBatch = async function (batch) {
+    await pause(20)
+    return GenericDb.prototype.insertBatch.call(this, batch)
+  }
+  const persistence = attach(t, db, { baseDir: join(dir, 'b'), batchSize: 2 })
   const before = [...db.content.keys()].sort()
   const controller = new AbortController()
   let seen = 0

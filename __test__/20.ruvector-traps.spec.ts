@@ -147,8 +147,21 @@ test('the metric is in the archive also when the first inserts follow the constr
     const dir = tempDir(t)
     const db = openRuvector(dir, { metric })
     const persistence = attach(t, db, { baseDir: join(dir, 'data') })
-    await db.insertBatch(entriesOf(5) as never)
+    await db.insertBatch(entriesOf(5, 8, `metric-${metric}`) as never)
     t.deepEqual(readState(await persistence.save()).options, { dimension: 8, metric })
+  }
+})
+
+test('two databases that are empty side by side have each their own metric once they hold something', async (t) => {
+  const dir = tempDir(t)
+  const databases = ['euclidean', 'manhattan'].map((metric) => {
+    const db = openRuvector(dir, { metric, dimension: 7, name: metric })
+    return { metric, db, persistence: attach(t, db, { baseDir: join(dir, `data-${metric}`) }) }
+  })
+  for (const { persistence } of databases) await persistence.ready()
+  for (const { metric, db, persistence } of databases) {
+    await db.insertBatch(entriesOf(5, 7, `beside-${metric}`) as never)
+    t.deepEqual(readState(await persistence.save()).options, { dimension: 7, metric })
   }
 })
 

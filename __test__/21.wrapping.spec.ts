@@ -37,7 +37,7 @@ test('shutdown leaves a ruvector, a Map and any other database exactly as they w
   for (const [index, db] of [openRuvector(dir), new Map(), new GenericDb(), new Derived(), own, new GenericDb({ async: true })].entries()) {
     const before = Object.getOwnPropertyDescriptors(db)
     const persistence = attach(t, db as never, { baseDir: join(dir, String(index)) })
-    t.notDeepEqual(Object.getOwnPropertyNames(db).concat(String((db as any).insert ?? (db as any).set)), Object.keys(before), 'something is wrapped')
+    t.true(Object.getOwnPropertyNames(db).length > Object.keys(before).length, 'something is wrapped')
     await persistence.ready()
     await persistence.shutdown()
     const after = Object.getOwnPropertyDescriptors(db)

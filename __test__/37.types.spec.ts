@@ -1,15 +1,15 @@
 // The types that are exported (CHECKLIST D14, E38): this file is also checked by tsc, strict, and does not compile when one
 // of the documented types is missing or has another shape. The test runs tsc on it.
 import test from 'ava'
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { VectorDB } from 'ruvector'
 import type { EventEmitter } from 'node:events'
 import type {
   CompressionType, DatabasePersistence, DatabaseState, DbOptions, DbStats, ExportOptions, GenericDatabase, ImportOptions, MapEntry, PersistableDatabase,
   PersistenceError, PersistenceErrorCode, PersistenceFormat, PersistenceOptions, ProgressCallback, SaveReport, SnapshotMetadata, VectorEntry,
 } from 'ruvector-persistence'
+import { patiently } from './helpers/child'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 type Same<A, B> = [A, B] extends [B, A] ? true : false
@@ -74,8 +74,12 @@ export function refused(persistence: DatabasePersistence): unknown[] {
 test('E38: this file compiles, strict, against the types of the package', async (t) => {
   const root = join(__dirname, '..')
   const options = ['--noEmit', '--strict', '--module', 'node16', '--moduleResolution', 'node16', '--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--types', 'node', '--skipLibCheck', '--ignoreConfig']
-  const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), ...options, join(__dirname, '37.types.spec.ts')], { cwd: root }).catch((error) => error)
-  t.is(stdout, '')
+  const compiler = await patiently(() => spawn(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), ...options, join(__dirname, '37.types.spec.ts')], { cwd: root }))
+  let output = ''
+  for (const stream of [compiler.stdout, compiler.stderr]) stream.on('data', (chunk) => (output += chunk))
+  const code = await new Promise((resolve) => compiler.on('close', resolve))
+  t.is(output, '')
+  t.is(code, 0)
   t.is(holds.length, 23)
   t.truthy(documented)
 })

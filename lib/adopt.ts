@@ -5,9 +5,10 @@
  * database says it holds; when that cannot be reached it rejects with ERR_INCOMPLETE, with numbers and advice: then the
  * journal is no ground for a save. It reads the database and changes nothing in it.
  */
-import { findRuvector, learnMetric } from './adopt-ruvector';
+import { findRuvector } from './adopt-ruvector';
 import { combine, type Find, gather } from './find';
 import { type Look, look, stillness } from './look';
+import { learnMetric } from './metric';
 import { asError, PersistenceError } from './errors';
 import type { Settings } from './options';
 import { pause } from './pace';
@@ -36,7 +37,7 @@ async function findAll(tracker: Tracker, settings: Settings): Promise<void> {
     const seen = await look(tracker);
     // As many as are known: since all that is known is there, that is all.
     const nothingMore = !tracker.stale && seen.count !== null && seen.agrees && (seen.exact || round > 0);
-    if (nothingMore && seen.count === 0) await learnMetric(tracker, settings);
+    if (nothingMore) await learnMetric(tracker, settings);
     missed = nothingMore ? null : await attempt(tracker, settings, seen);
     if (missed === null) {
       tracker.adopted = tracker.wasAdopted = true;
@@ -103,7 +104,8 @@ async function find(tracker: Tracker, settings: Settings, seen: Look, watch: Wat
   const entries = adapter.enumerate();
   if (entries !== null) return gather(tracker, entries, watch);
   if (seen.count === null) {
-    return new PersistenceError('ERR_INCOMPLETE', 'The database can neither list its entries nor say how many it holds, so it cannot be known that a save is complete. Give it a method "entries", or "len" or "stats"');
+    const why = 'The database can neither list its entries nor say how many it holds, so it cannot be known that a save is complete';
+    return new PersistenceError('ERR_INCOMPLETE', `${why}. Give it a method "entries", or "len" or "stats"`);
   }
   if (adapter.kind === 'ruvector') {
     const found = await findRuvector(tracker, settings, watch);
@@ -124,5 +126,6 @@ function adviceFor(tracker: Tracker): string {
 
 export function incomplete({ count, known }: Pick<Look, 'count' | 'known'>, advice: string): PersistenceError {
   const missing = count === null ? '' : count > known ? ` (${count - known} missing)` : ` (${known - count} too many)`;
-  return new PersistenceError('ERR_INCOMPLETE', `The database holds ${count ?? 'an unknown number of'} entries, but ${known} of them are known${missing}: nothing is saved, because it would not be complete. What to do: ${advice}`);
+  const numbers = `The database holds ${count ?? 'an unknown number of'} entries, but ${known} of them are known${missing}`;
+  return new PersistenceError('ERR_INCOMPLETE', `${numbers}: nothing is saved, because it would not be complete. What to do: ${advice}`);
 }

@@ -50,7 +50,8 @@ export async function apply(request: ApplyRequest): Promise<Applied> {
 function chooseRewrite({ adapter }: Tracker, plan: NativePlan, held: number): boolean {
   const shared = held - plan.removed - plan.changed;
   if (plan.removed > 0 && !adapter.canRemove && !adapter.canClear) {
-    throw new PersistenceError('ERR_UNSUPPORTED', `The database has neither "delete" nor "clear", so ${plan.removed} of its entries cannot be replaced; nothing was touched`);
+    const why = `The database has neither "delete" nor "clear", so ${plan.removed} of its entries cannot be replaced`;
+    throw new PersistenceError('ERR_UNSUPPORTED', `${why}; nothing was touched`);
   }
   if (!adapter.canClear || held === 0) return false;
   return !adapter.canRemove ? plan.removed + plan.changed > 0 : shared === 0;
@@ -73,7 +74,8 @@ async function forwards(request: ApplyRequest, plan: NativePlan, rewrite: boolea
   try {
     await writer.finish();
   } catch (cause) {
-    throw new PersistenceError('ERR_APPLY', `The content of ${source} is in place, but "buildIndex" of the database failed: ${asError(cause).message}`, { content: 'new', cause });
+    const what = `The content of ${source} is in place, but "buildIndex" of the database failed: ${asError(cause).message}`;
+    throw new PersistenceError('ERR_APPLY', what, { content: 'new', cause });
   }
 }
 
@@ -87,7 +89,9 @@ async function backwards(request: ApplyRequest, error: unknown, rewrite: boolean
     await goBack(request, rewrite, writer);
   } catch (second) {
     tracker.stale = true;
-    throw new PersistenceError('ERR_APPLY', `${what} Putting the old content back failed as well: ${asError(writer.databaseError(second) ?? second).message}. The database now holds a mixture; load again`, { content: 'mixed', cause: cause ?? error });
+    const then = `Putting the old content back failed as well: ${asError(writer.databaseError(second) ?? second).message}`;
+    const now = 'The database now holds a mixture; load again';
+    throw new PersistenceError('ERR_APPLY', `${what} ${then}. ${now}`, { content: 'mixed', cause: cause ?? error });
   }
   // Cancelled from outside: the database is at its old content, and whoever cancelled gets the own reason.
   if (call.cancelled) throw error;

@@ -7,11 +7,6 @@
  */
 import type * as Generated from '../native.js';
 
-declare global {
-  /** What the generated types call the answer of a fallible native function. */
-  type Answer<T> = T | Generated.Failure;
-}
-
 /** A failure as it crosses from Rust: a value, never an exception. */
 export type Failure = Generated.Failure;
 

@@ -9,6 +9,9 @@ import type { ProgressCallback } from '../index';
 import { isFailure, toError } from './errors';
 import { type Failure, native, type NativeJob } from './native';
 
+/** About 30 reports a second, as the native side does. */
+const REPORT_EVERY_MS = 33;
+
 export class Call {
   readonly #onProgress: ProgressCallback | undefined;
   readonly #signal: AbortSignal | undefined;
@@ -17,6 +20,7 @@ export class Call {
   #stage: readonly [number, number] = [0, 100];
   #highest = 0;
   #listening = false;
+  #reported = -Infinity;
   #broken: { readonly error: unknown; readonly bySignal: boolean } | null = null;
   #waiting: ((error: unknown) => void) | null = null;
   readonly #onAbort = (): void => this.#break(this.#signal?.reason, true);
@@ -45,8 +49,11 @@ export class Call {
     this.#stage = [from, to];
   }
 
-  /** Reports `current` of `total` items of the present stage. */
+  /** Reports `current` of `total` items of the present stage, unless the last report was just now. */
   report(operation: string, current: number, total: number, message: string): void {
+    const now = performance.now();
+    if (now - this.#reported < REPORT_EVERY_MS) return;
+    this.#reported = now;
     this.#tell(operation, total > 0 ? (100 * current) / total : 0, current, total, message);
   }
 

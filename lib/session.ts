@@ -13,6 +13,7 @@ import { asError, PersistenceError } from './errors';
 import { SavedStates } from './incremental';
 import { Journal } from './journal';
 import { look } from './look';
+import { learnMetric } from './metric';
 import { archiveOptions, defaultPath, type Settings } from './options';
 import { claim, release } from './owners';
 import { Call } from './progress';
@@ -108,6 +109,7 @@ export class Session {
   /** Resolves when what is known can be saved. */
   async savable(): Promise<void> {
     await this.opened();
+    await learnMetric(this.tracker, this.settings);
     const refusal = this.journal.refusal();
     if (refusal !== null) throw refusal;
   }
@@ -143,7 +145,10 @@ export class Session {
     const { onError } = this.settings;
     const heard = this.emit('error', error);
     if (onError) this.#outside(() => onError(error));
-    else if (!heard) process.emitWarning(`${error.message} (listen to "error" of DatabasePersistence, or give "onError")`, { code: (error as { code?: string }).code ?? 'ERR_INTERNAL', type: 'PersistenceWarning' });
+    else if (!heard) {
+      const code = (error as { code?: string }).code ?? 'ERR_INTERNAL';
+      process.emitWarning(`${error.message} (listen to "error" of DatabasePersistence, or give "onError")`, { code, type: 'PersistenceWarning' });
+    }
   }
 
   /** The callback of a user: what it throws is the user's, and is thrown where it hinders nothing of ours. */
@@ -165,7 +170,9 @@ export class Session {
 
   /** A path as native code gets it: independent of later changes of the working directory, otherwise as it was given. */
   static absolute(path: string): string {
-    if (path === '' || path.includes('\0')) throw new PersistenceError('ERR_PATH', `Path ${JSON.stringify(path)} cannot be used: it is empty or holds a NUL character`, { path });
+    if (path === '' || path.includes('\0')) {
+      throw new PersistenceError('ERR_PATH', `Path ${JSON.stringify(path)} cannot be used: it is empty or holds a NUL character`, { path });
+    }
     return resolve(path) === path || path.startsWith('/') ? path : join(process.cwd(), path);
   }
 }

@@ -18,8 +18,7 @@ await entry(async (args) => {
   await install()
   await buildNative(env)
   await buildTypeScript()
-  // --expose-gc lets the benchmark start each round from the same heap.
-  const { status } = spawnSync(process.execPath, ['--expose-gc', '--import=tsx', 'benches/main.ts', ...args], {
+  const { status } = spawnSync(process.execPath, ['--import=tsx', 'benches/main.ts', ...args], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
   })

@@ -21,13 +21,16 @@ function countRust(text) {
   return total
 }
 
-/** Reads ava's closing lines. An uncaught exception or a file without tests is a failure like any other. */
+/**
+ * Reads what ava prints: a line with a tick for each test that passed (its closing lines count those only when none
+ * failed), and closing lines that count failures of every kind.
+ */
 function countAva(text) {
-  const number = (pattern) => [...text.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]), 0)
+  const sum = (pattern) => [...text.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0)
   return {
-    passed: number(/^\s*(\d+) tests? passed/gm),
-    failed: number(/^\s*(\d+) (?:tests? failed|uncaught exceptions?|unhandled rejections?|test hooks? failed)/gm),
-    skipped: number(/^\s*(\d+) tests? (?:skipped|todo)/gm),
+    passed: [...text.matchAll(/^ *[✔√] /gm)].length,
+    failed: sum(/^ *(\d+) (?:(?:tests?|hooks?) failed|known failures?|uncaught exceptions?|unhandled rejections?)$/gm),
+    skipped: sum(/^ *(\d+) tests? (?:skipped|todo)$/gm),
   }
 }
 

@@ -15,6 +15,18 @@
 //! | 5 | [`ops`] | one operation each: request, response, run |
 //! | 6 | `node` | the same operations for JavaScript |
 
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::todo,
+    clippy::too_many_lines,
+    clippy::unimplemented,
+    clippy::unwrap_used
+)]
+
 pub mod archive;
 pub mod codec;
 pub mod control;
@@ -24,6 +36,7 @@ pub mod foreign;
 pub mod format;
 pub mod limits;
 #[cfg(feature = "node")]
+#[cfg_attr(test, expect(dead_code, reason = "napi-derive registers nothing in test builds"))]
 mod node;
 pub mod ops;
 pub mod store;

@@ -170,7 +170,9 @@ fn nothing_but_a_regular_file_is_replaced() {
     }
     assert_eq!(std::fs::read_to_string(at("file")).unwrap(), "file");
     assert!(at("fifo").symlink_metadata().unwrap().file_type().is_fifo());
-    assert!(at("link").symlink_metadata().unwrap().is_symlink() && at("dangling").symlink_metadata().unwrap().is_symlink());
+    assert!(
+        at("link").symlink_metadata().unwrap().is_symlink() && at("dangling").symlink_metadata().unwrap().is_symlink()
+    );
     let error = save_to(&collection(3, 1.0), Path::new("/dev/null")).unwrap_err();
     assert_eq!(error.kind, Kind::Path, "{error}");
     assert_eq!(save_to(&collection(3, 1.0), Path::new("/")).unwrap_err().kind, Kind::Path);

@@ -33,13 +33,13 @@ function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|AVA_|FORCE_COLOR)/.test(name)))
 }
 
-/** A busy machine may lack the memory for one more process for a moment. */
-async function start(args: string[], cwd: string): Promise<ChildProcess> {
+/** Starts a process; a busy machine may lack the memory for one more for a moment. */
+export async function patiently<T>(start: () => T): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return spawn(process.execPath, args, { cwd, env: environment(), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+      return start()
     } catch (error) {
-      if (attempt === 50 || !['ENOMEM', 'EAGAIN'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      if (attempt === 100 || !['ENOMEM', 'EAGAIN'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
   }
@@ -48,7 +48,7 @@ async function start(args: string[], cwd: string): Promise<ChildProcess> {
 /** Starts a script; `onTold` hears what it tells while it runs. */
 export async function startChild(script: string, cwd: string, onTold: (value: any) => void = () => undefined): Promise<{ child: ChildProcess; ended: Promise<Ended> }> {
   const body = `${PRELUDE}\n;(async () => {\n${script}\n})().then(async () => { await new Promise(setImmediate); while (told.length > 0) await told.shift(); process.disconnect() }, (error) => { console.error(error); process.exit(1) })`
-  const child = await start(['--expose-gc', '-e', body], cwd)
+  const child = await patiently(() => spawn(process.execPath, ['--expose-gc', '-e', body], { cwd, env: environment(), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] }))
   const told: any[] = []
   let stdout = ''
   let stderr = ''

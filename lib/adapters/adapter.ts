@@ -77,6 +77,8 @@ export interface Adapter {
   enumerate(): AsyncIterable<Captured> | Iterable<Captured> | null;
   /** The nearest entries whose ids are not in `known`, when the database can be searched. */
   readonly search?: (vector: Float32Array, k: number, known: { has(id: unknown): boolean }) => Promise<Captured[]>;
+  /** The nearest entry and its score, when the database is one whose scores are known. */
+  readonly nearest?: (vector: Float32Array) => Promise<{ vector: Float32Array; score: number } | null>;
   /** Puts rows in. `there` are the ids that may be there already, which are replaced whole. */
   write(rows: readonly Row[], there: ReadonlySet<string>): Awaitable<void>;
   remove(ids: readonly string[]): Awaitable<void>;

@@ -158,6 +158,11 @@ export function ruvectorAdapter(db: RuvectorDatabase): Adapter {
       }
       return entries;
     },
+    async nearest(vector) {
+      const [found] = (await call.search({ vector, k: 1 })) as { id: string; score: number }[];
+      const held = found && (await handle.get(found.id));
+      return held ? { vector: (held as { vector: Float32Array }).vector, score: found.score } : null;
+    },
     async write(rows, there) {
       const present = rows.filter(({ id }) => there.has(id)).map(({ id }) => id);
       if (present.length > 0) await removeAll(present);

@@ -40,7 +40,9 @@ impl Format {
         match name {
             "json" => Ok(Format::Json),
             "binary" => Ok(Format::Binary),
-            "sqlite" => Err(Error::new(Kind::Unsupported, "format 'sqlite' is not supported yet; use 'json' or 'binary'")),
+            "sqlite" => {
+                Err(Error::new(Kind::Unsupported, "format 'sqlite' is not supported yet; use 'json' or 'binary'"))
+            }
             _ => Err(Error::new(Kind::Unsupported, format!("format '{name}' is not one of json, binary"))),
         }
     }

@@ -10,7 +10,9 @@ use crate::format::Entry;
 use crate::format::entry::shown;
 use crate::format::state_json::Head;
 use crate::format::state_msgpack::decode_vector;
-use crate::limits::{DEPTH_MAX, DIMENSION_MAX, ID_BYTES_MAX, MEMBER_BYTES_MAX, MEMBERS_MAX, METADATA_BYTES_MAX, WORK_BYTES};
+use crate::limits::{
+    DEPTH_MAX, DIMENSION_MAX, ID_BYTES_MAX, MEMBER_BYTES_MAX, MEMBERS_MAX, METADATA_BYTES_MAX, WORK_BYTES,
+};
 use rmp::Marker;
 use serde_json::{Map, Number, Value};
 

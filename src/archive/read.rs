@@ -76,7 +76,9 @@ fn not_an_archive(head: &[u8]) -> Error {
         }
         [b'r', b'e', b'd', b'b', ..] => "not an archive but a ruvector.db; use exportRuvector".to_owned(),
         [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => "compressed twice; archives are compressed once".to_owned(),
-        [0xef, 0xbb, 0xbf, ..] => "line 1, column 1: begins with a byte order mark, which JSON does not allow".to_owned(),
+        [0xef, 0xbb, 0xbf, ..] => {
+            "line 1, column 1: begins with a byte order mark, which JSON does not allow".to_owned()
+        }
         _ => {
             let bytes: Vec<String> = head.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
             format!("line 1, column 1: neither a JSON nor a MessagePack archive: begins with {}", bytes.join(" "))

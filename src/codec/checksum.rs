@@ -4,8 +4,8 @@ use crate::error::{Error, Kind, Result};
 use crate::workers::{join, spawn};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 /// Bytes of a file, with the places of those single bytes that its checksum leaves out.

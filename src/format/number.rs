@@ -166,7 +166,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_json_number_is_refused() {
-        for bad in ["", "+1", ".5", "5.", "01", "1e", "1e+", "inf", "NaN", "\"nan\"", "1 ", "0x1", "1e999", "--1", "true"] {
+        for bad in
+            ["", "+1", ".5", "5.", "01", "1e", "1e+", "inf", "NaN", "\"nan\"", "1 ", "0x1", "1e999", "--1", "true"]
+        {
             assert!(parse_f32(bad.as_bytes()).is_none(), "{bad}");
         }
         assert!(parse_f32(b"null").unwrap().is_nan());

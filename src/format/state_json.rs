@@ -126,7 +126,9 @@ impl<'a> Walk<'a> {
         #[derive(Deserialize)]
         struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
         let text = self.value();
-        serde_json::from_slice::<Text<'a>>(text).map(|text| text.0).map_err(|error| malformed(format!("a string: {error}")))
+        serde_json::from_slice::<Text<'a>>(text)
+            .map(|text| text.0)
+            .map_err(|error| malformed(format!("a string: {error}")))
     }
 }
 
@@ -244,9 +246,11 @@ impl Head {
     pub fn take_description(&mut self, whose: &str, dimension: Option<u64>, metric: Option<&str>) -> Result<()> {
         let dimension = match dimension {
             None | Some(0) => None,
-            Some(found) => Some(usize::try_from(found).ok().filter(|known| *known <= DIMENSION_MAX).ok_or_else(|| {
-                Error::new(Kind::Dimension, format!("'{whose}' says dimension {found}; at most {DIMENSION_MAX}"))
-            })?),
+            Some(found) => {
+                Some(usize::try_from(found).ok().filter(|known| *known <= DIMENSION_MAX).ok_or_else(|| {
+                    Error::new(Kind::Dimension, format!("'{whose}' says dimension {found}; at most {DIMENSION_MAX}"))
+                })?)
+            }
         };
         let found = Description { dimension, metric: metric.map(Metric::named).transpose()? };
         self.description = self.description.agree(found, &format!("'{whose}' of the archive"))?;
@@ -259,7 +263,8 @@ impl Head {
         match major {
             Some(1) => Ok(()),
             Some(_) => {
-                let message = format!("written by version {} of the format, this build reads 1.x.y", shown(&self.version));
+                let message =
+                    format!("written by version {} of the format, this build reads 1.x.y", shown(&self.version));
                 Err(Error::new(Kind::Version, message))
             }
             None => Err(malformed("the state has no version such as \"1.0.0\"")),

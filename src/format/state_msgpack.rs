@@ -7,7 +7,7 @@ use super::entry::{Description, Entry};
 use super::state_json::VERSION;
 use crate::error::{Error, Kind, Result};
 use rmp::encode::{
-    write_array_len, write_bin_len, write_f64, write_map_len, write_str, write_str_len, write_uint, ByteBuf,
+    ByteBuf, write_array_len, write_bin_len, write_f64, write_map_len, write_str, write_str_len, write_uint,
 };
 
 const MEMBERS: u32 = 6;
@@ -44,8 +44,9 @@ pub fn encode_head(description: Description, count: u64) -> Result<Vec<u8>> {
     write_str(&mut out, "stats").map_err(internal)?;
     write_description(&mut out, Some(count), description)?;
     write_str(&mut out, "vectors").map_err(internal)?;
-    let entries = u32::try_from(count)
-        .map_err(|_| Error::new(Kind::Limit, format!("{count} entries; a binary archive holds at most {}", u32::MAX)))?;
+    let entries = u32::try_from(count).map_err(|_| {
+        Error::new(Kind::Limit, format!("{count} entries; a binary archive holds at most {}", u32::MAX))
+    })?;
     write_array_len(&mut out, entries).map_err(internal)?;
     Ok(out.into_vec())
 }

@@ -1,6 +1,6 @@
 //! Save, load, adopt and export for JavaScript.
 
-use super::collection::{NativeCollection, description};
+use super::collection::{NativeCollection, background_collection, description};
 use super::failure::{Answer, background};
 use super::job::NativeJob;
 use crate::archive::{Expect, Format, Options};
@@ -173,7 +173,7 @@ pub fn load<'e>(
     job: &NativeJob,
 ) -> napi::Result<PromiseRaw<'e, Answer<NativeCollection>>> {
     let control = job.control();
-    background(env, move || {
+    background_collection(env, move || {
         let expect = request.expect()?;
         let request = load::Request { path: &request.path, expect, operation: &request.operation };
         load::run(&request, &control).map(NativeCollection::from)
@@ -188,7 +188,7 @@ pub fn read_ruvector<'e>(
     job: &NativeJob,
 ) -> napi::Result<PromiseRaw<'e, Answer<NativeCollection>>> {
     let control = job.control();
-    background(env, move || adopt::run(&path, &control).map(NativeCollection::from))
+    background_collection(env, move || adopt::run(&path, &control).map(NativeCollection::from))
 }
 
 /// A `ruvector.db` straight to an archive.

@@ -1,12 +1,12 @@
 //! A collection for JavaScript. Synchronous calls are for single entries and pages; they copy.
 
 use super::archive::LoadInfo;
-use super::failure::{Answer, Failure, answer, background};
+use super::failure::{Answer, Failure, answer, answered, background};
 use crate::error::{Error, Kind};
 use crate::format::{Description, Entry, Metric};
 use crate::ops::merge;
 use crate::store::{self, Collection, MetadataRule, Version};
-use napi::bindgen_prelude::{Env, Float32Array, Float32ArraySlice, PromiseRaw};
+use napi::bindgen_prelude::{Either, Env, Float32Array, Float32ArraySlice, ObjectFinalize, PromiseRaw};
 use napi_derive::napi;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,12 +33,38 @@ pub struct NativeEntry {
 }
 
 /// The entries of one database, in memory.
-#[napi]
+#[napi(custom_finalize)]
 pub struct NativeCollection {
     collection: Mutex<Collection>,
     source: Option<LoadInfo>,
     /// The version that the pages under way are cut from.
     paging: Mutex<Option<Version>>,
+    /// Bytes that the garbage collector was told of, to be taken back in the end.
+    told: i64,
+}
+
+/// What an entry takes beside its vector: its id, its place in the index, the heads of its parts.
+const ENTRY_BYTES: i64 = 150;
+
+impl ObjectFinalize for NativeCollection {
+    fn finalize(self, env: Env) -> napi::Result<()> {
+        env.adjust_external_memory(-self.told).map(|_| ())
+    }
+}
+
+/// As `background`, for work that makes a collection. The garbage collector is told how much memory the small object
+/// stands for: else collections that nobody holds any more would pile up unseen.
+pub(super) fn background_collection<'e>(
+    env: &'e Env,
+    work: impl FnOnce() -> crate::error::Result<NativeCollection> + Send + 'static,
+) -> napi::Result<PromiseRaw<'e, Answer<NativeCollection>>> {
+    env.spawn_future_with_callback(answered(work), |env, mut made: Answer<NativeCollection>| {
+        if let Either::A(made) = &mut made {
+            made.told = (made.dimension() as i64 * 4 + ENTRY_BYTES) * made.length() as i64;
+            env.adjust_external_memory(made.told)?;
+        }
+        Ok(made)
+    })
 }
 
 fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -89,7 +115,8 @@ impl NativeCollection {
     /// An empty collection; what is not given is learnt from the first vector or later.
     #[napi(constructor, catch_unwind)]
     pub fn new(dimension: Option<f64>, metric: Option<String>) -> napi::Result<Self> {
-        let known = description(dimension, metric.as_deref()).map_err(|error| napi::Error::from_reason(error.message))?;
+        let known =
+            description(dimension, metric.as_deref()).map_err(|error| napi::Error::from_reason(error.message))?;
         Ok(NativeCollection::of(Collection::new(known), None))
     }
 
@@ -196,7 +223,7 @@ impl NativeCollection {
 
 impl NativeCollection {
     pub(super) fn of(collection: Collection, source: Option<LoadInfo>) -> Self {
-        NativeCollection { collection: Mutex::new(collection), source, paging: Mutex::new(None) }
+        NativeCollection { collection: Mutex::new(collection), source, paging: Mutex::new(None), told: 0 }
     }
 
     pub(super) fn version(&self) -> Version {
@@ -219,5 +246,5 @@ pub fn merged<'e>(
     overlay: &NativeCollection,
 ) -> napi::Result<PromiseRaw<'e, Answer<NativeCollection>>> {
     let (base, overlay, source) = (base.version(), overlay.version(), overlay.source.clone());
-    background(env, move || Ok(NativeCollection::of(merge::run(&base, &overlay)?, source)))
+    background_collection(env, move || Ok(NativeCollection::of(merge::run(&base, &overlay)?, source)))
 }

@@ -49,13 +49,18 @@ pub fn answer<T>(result: crate::error::Result<T>) -> Answer<T> {
 }
 
 /// Does `work` on a thread of its own; a panic becomes a failure.
+pub async fn answered<T: Send + 'static>(
+    work: impl FnOnce() -> crate::error::Result<T> + Send + 'static,
+) -> napi::Result<Answer<T>> {
+    let done = tokio::task::spawn_blocking(work).await;
+    let panicked = |_| Err(Error::new(Kind::Internal, "the native code panicked; please report it"));
+    Ok(answer(done.unwrap_or_else(panicked)))
+}
+
+/// The same as a promise.
 pub fn background<'e, T: ToNapiValue + Send + 'static>(
     env: &'e Env,
     work: impl FnOnce() -> crate::error::Result<T> + Send + 'static,
 ) -> napi::Result<PromiseRaw<'e, Answer<T>>> {
-    env.spawn_future(async move {
-        let done = tokio::task::spawn_blocking(work).await;
-        let panicked = |_| Err(Error::new(Kind::Internal, "the native code panicked; please report it"));
-        Ok(answer(done.unwrap_or_else(panicked)))
-    })
+    env.spawn_future(answered(work))
 }

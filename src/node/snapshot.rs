@@ -1,7 +1,7 @@
 //! Snapshots in the format of archives, for JavaScript.
 
 use super::archive::{ArchiveOptions, LoadRequest};
-use super::collection::NativeCollection;
+use super::collection::{NativeCollection, background_collection};
 use super::failure::{Answer, Failure, background};
 use super::job::NativeJob;
 use crate::ops::{snapshot_create, snapshot_delete, snapshot_list, snapshot_load};
@@ -77,7 +77,7 @@ pub fn snapshot_load<'e>(
     job: &NativeJob,
 ) -> napi::Result<PromiseRaw<'e, Answer<NativeCollection>>> {
     let control = job.control();
-    background(env, move || {
+    background_collection(env, move || {
         let expect = request.expect()?;
         snapshot_load::run(&base_dir, &id, &expect, &request.operation, &control).map(NativeCollection::from)
     })
@@ -85,10 +85,6 @@ pub fn snapshot_load<'e>(
 
 /// Deletes a snapshot.
 #[napi(catch_unwind)]
-pub fn snapshot_delete<'e>(
-    env: &'e Env,
-    base_dir: String,
-    id: String,
-) -> napi::Result<PromiseRaw<'e, Answer<Null>>> {
+pub fn snapshot_delete<'e>(env: &'e Env, base_dir: String, id: String) -> napi::Result<PromiseRaw<'e, Answer<Null>>> {
     background(env, move || snapshot_delete::run(&base_dir, &id).map(|()| Null))
 }

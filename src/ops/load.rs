@@ -43,8 +43,8 @@ pub(super) fn read(path: &Path, expect: &Expect, operation: &str, control: &Cont
     let bytes = input.length;
     let mut collection = Collection::default();
     let mut keep = |batch: Vec<Entry>| batch.into_iter().try_for_each(|entry| collection.insert(Arc::new(entry)));
-    let source = archive::read(input, bytes, expect, operation, control, &mut keep)
-        .map_err(|error| error.in_file(path))?;
+    let source =
+        archive::read(input, bytes, expect, operation, control, &mut keep).map_err(|error| error.in_file(path))?;
     collection.describe(source.head.description)?;
     Ok(Loaded { collection, path: path.to_path_buf(), bytes, source })
 }

@@ -30,9 +30,11 @@ pub struct Request<'a> {
 pub fn run(version: &Version, request: &Request<'_>, control: &Control) -> Result<String> {
     let base = env::checked_path(request.base)?;
     let parse = |text: &str| RawValue::from_string(text.to_owned());
-    let metadata = request.metadata.map(parse).transpose().map_err(|error| {
-        Error::new(Kind::Metadata, format!("metadata of the snapshot is not JSON: {error}"))
-    })?;
+    let metadata = request
+        .metadata
+        .map(parse)
+        .transpose()
+        .map_err(|error| Error::new(Kind::Metadata, format!("metadata of the snapshot is not JSON: {error}")))?;
     let id = env::new_id();
     let data = directory(&base).join(format!("{id}.{}", request.options.format.name()));
     let save::Uncommitted { replacement, report, stored_checksum } =

@@ -121,9 +121,9 @@ mod tests {
     #[test]
     fn ids_are_allowed_by_pattern() {
         let long = "a".repeat(65);
-        for bad in [
-            "", ".", "..", "../x", "a/b", "a\\b", "/etc/x", "C:x", "CON", "x\0y", "a.", "a ", " a", "-a", "é", &long,
-        ] {
+        for bad in
+            ["", ".", "..", "../x", "a/b", "a\\b", "/etc/x", "C:x", "CON", "x\0y", "a.", "a ", " a", "-a", "é", &long]
+        {
             assert_eq!(check_id(bad).unwrap_err().kind, Kind::SnapshotId, "{bad:?}");
         }
         for good in ["a", "0192f3a4-0000-7000-8000-000000000000", "v1.2_3-x", long.get(..64).unwrap()] {

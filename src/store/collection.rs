@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn ruvector_keeps_old_metadata_where_it_takes_none() {
         let mut collection = Collection::default();
-        let put = |collection: &mut Collection, text| collection.put("a", &[1.0], text, MetadataRule::Ruvector).unwrap();
+        let put =
+            |collection: &mut Collection, text| collection.put("a", &[1.0], text, MetadataRule::Ruvector).unwrap();
         put(&mut collection, Some(r#"{"a":1}"#));
         for text in [None, Some("[1]"), Some("5"), Some(r#"{"s":"\ud800"}"#)] {
             put(&mut collection, text);
@@ -197,9 +198,8 @@ mod tests {
         let mut collection = Collection::default();
         collection.put("a", &[1.0, 2.0], None, MetadataRule::Replace).unwrap();
         let lsn = collection.lsn();
-        let mut refused = |id: &str, vector: &[f32], text| {
-            collection.put(id, vector, text, MetadataRule::Replace).unwrap_err().kind
-        };
+        let mut refused =
+            |id: &str, vector: &[f32], text| collection.put(id, vector, text, MetadataRule::Replace).unwrap_err().kind;
         assert_eq!(refused("a", &[1.0], None), Kind::Dimension);
         assert_eq!(refused("b", &[], None), Kind::Dimension);
         assert_eq!(refused("", &[1.0, 2.0], None), Kind::Id);

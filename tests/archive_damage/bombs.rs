@@ -138,18 +138,42 @@ fn claims() -> Vec<(String, Vec<u8>, Option<Kind>)> {
         case("str32 as a name", [&b"\x81"[..], &four_billion(0xdb)].concat(), Kind::Limit),
         case("map32 as an entry", binary("vectors", &[&[0x91][..], &four_billion(0xdf)].concat()), Kind::Format),
         case("str32 as an id", binary("vectors", &[b"\x91\x81\xa2id", &four_billion(0xdb)[..]].concat()), Kind::Limit),
-        case("bin32 as a vector", binary("vectors", &[b"\x91\x81\xa6vector", &four_billion(0xc6)[..]].concat()), Kind::Dimension),
-        case("array32 as a vector", binary("vectors", &[b"\x91\x81\xa6vector", &four_billion(0xdd)[..]].concat()), Kind::Dimension),
+        case(
+            "bin32 as a vector",
+            binary("vectors", &[b"\x91\x81\xa6vector", &four_billion(0xc6)[..]].concat()),
+            Kind::Dimension,
+        ),
+        case(
+            "array32 as a vector",
+            binary("vectors", &[b"\x91\x81\xa6vector", &four_billion(0xdd)[..]].concat()),
+            Kind::Dimension,
+        ),
         case("str32 as metadata", binary_entry("metadata", &four_billion(0xdb)), Kind::Limit),
         case("map32 as metadata", binary_entry("metadata", &four_billion(0xdf)), Kind::Limit),
-        case("array32 in metadata", binary_entry("metadata", &[b"\x81\xa1a", &four_billion(0xdd)[..]].concat()), Kind::Limit),
+        case(
+            "array32 in metadata",
+            binary_entry("metadata", &[b"\x81\xa1a", &four_billion(0xdd)[..]].concat()),
+            Kind::Limit,
+        ),
         case("bin32 in an unknown member", binary("more", &four_billion(0xc6)), Kind::Format),
         case("ext32 in an unknown member", binary("more", &four_billion(0xc9)), Kind::Format),
-        case("metadata of a million arrays", binary_entry("metadata", &[&b"\x81\xa1a"[..], &deep(b"\x91")].concat()), Kind::Limit),
+        case(
+            "metadata of a million arrays",
+            binary_entry("metadata", &[&b"\x81\xa1a"[..], &deep(b"\x91")].concat()),
+            Kind::Limit,
+        ),
         case("metadata of a million maps", binary_entry("metadata", &deep(b"\x81\xa1a")), Kind::Limit),
         case("a member of a million arrays", binary("more", &deep(b"\x91")), Kind::Limit),
-        case("a dimension of 2^63", br#"{"version":"1.0.0","options":{"dimension":9223372036854775808},"vectors":[]}"#.to_vec(), Kind::Dimension),
-        case("a count of 2^64 - 1, signed", super::signed(r#"{"version":"1.0.0","stats":{"count":18446744073709551615},"vectors":[]}"#).into_bytes(), Kind::Corrupt),
+        case(
+            "a dimension of 2^63",
+            br#"{"version":"1.0.0","options":{"dimension":9223372036854775808},"vectors":[]}"#.to_vec(),
+            Kind::Dimension,
+        ),
+        case(
+            "a count of 2^64 - 1, signed",
+            super::signed(r#"{"version":"1.0.0","stats":{"count":18446744073709551615},"vectors":[]}"#).into_bytes(),
+            Kind::Corrupt,
+        ),
     ]
 }
 

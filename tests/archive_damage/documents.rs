@@ -49,30 +49,81 @@ fn json_that_is_no_archive_is_refused_with_line_and_column() {
 #[test]
 fn json_entries_that_are_not_well_formed_are_refused() {
     let numbers = [
-        "NaN", "Infinity", "1e999", "-1e999", "1e39", "01", "+1", ".5", "5.", "1e", "0x1", "true", "[1]", "{}", "\"1\"", "\"nan\"", "1,", ",1",
-        "1,,1", "1_0", "1;", "undefined",
+        "NaN",
+        "Infinity",
+        "1e999",
+        "-1e999",
+        "1e39",
+        "01",
+        "+1",
+        ".5",
+        "5.",
+        "1e",
+        "0x1",
+        "true",
+        "[1]",
+        "{}",
+        "\"1\"",
+        "\"nan\"",
+        "1,",
+        ",1",
+        "1,,1",
+        "1_0",
+        "1;",
+        "undefined",
     ];
     for number in numbers {
         refused(json(&format!(r#"{{"id":"a","vector":[{number}]}}"#)).as_bytes(), Kind::Format, "line 1, column 57");
     }
-    refused(json(r#"{"id":"a","vector":[1 2]}"#).as_bytes(), Kind::Format, "line 1, column 79: white space inside a value");
+    refused(
+        json(r#"{"id":"a","vector":[1 2]}"#).as_bytes(),
+        Kind::Format,
+        "line 1, column 79: white space inside a value",
+    );
     for entry in [
-        "1", "null", "\"a\"", "[]", "{}", r#"{"id":"a"}"#, r#"{"vector":[1]}"#, r#"{"id":null,"vector":[1]}"#, r#"{"id":1,"vector":[1]}"#,
-        r#"{"id":"a","vector":null}"#, r#"{"id":"a","vector":"AAAA"}"#, r#"{"id":"a","vector":[1],"vector":[2]}"#,
-        r#"{"id":"a","id":"a","vector":[1]}"#, r#"{"id":"a","vector":[1],"more":1}"#, r#"{"id":"a","vector":[1]"#, r#"{"id":"a","vector":[1]]"#,
-        r#"{"id":"\ud800","vector":[1]}"#, r#"{"id":"a\qb","vector":[1]}"#, "{\"id\":\"a\nb\",\"vector\":[1]}", r#"{id:"a","vector":[1]}"#,
-        r#"{"id":"a","vector":{"1":1}}"#, r#"{"id":"a","vector":{"0":1,"length":1}}"#, r#"{"id":"a","vector":[1],}"#, r#"{"id":"a" "vector":[1]}"#,
-        r#"{"id":"a","vector":[1]} {"id":"b","vector":[1]}"#, r#"{"id":"a","vector":[1]},"#, r#",{"id":"a","vector":[1]}"#,
+        "1",
+        "null",
+        "\"a\"",
+        "[]",
+        "{}",
+        r#"{"id":"a"}"#,
+        r#"{"vector":[1]}"#,
+        r#"{"id":null,"vector":[1]}"#,
+        r#"{"id":1,"vector":[1]}"#,
+        r#"{"id":"a","vector":null}"#,
+        r#"{"id":"a","vector":"AAAA"}"#,
+        r#"{"id":"a","vector":[1],"vector":[2]}"#,
+        r#"{"id":"a","id":"a","vector":[1]}"#,
+        r#"{"id":"a","vector":[1],"more":1}"#,
+        r#"{"id":"a","vector":[1]"#,
+        r#"{"id":"a","vector":[1]]"#,
+        r#"{"id":"\ud800","vector":[1]}"#,
+        r#"{"id":"a\qb","vector":[1]}"#,
+        "{\"id\":\"a\nb\",\"vector\":[1]}",
+        r#"{id:"a","vector":[1]}"#,
+        r#"{"id":"a","vector":{"1":1}}"#,
+        r#"{"id":"a","vector":{"0":1,"length":1}}"#,
+        r#"{"id":"a","vector":[1],}"#,
+        r#"{"id":"a" "vector":[1]}"#,
+        r#"{"id":"a","vector":[1]} {"id":"b","vector":[1]}"#,
+        r#"{"id":"a","vector":[1]},"#,
+        r#",{"id":"a","vector":[1]}"#,
     ] {
         refused(json(entry).as_bytes(), Kind::Format, "line 1, column ");
     }
     refused(b"{\"version\":\"1.0.0\",\"vectors\":[{\"id\":\"\xff\",\"vector\":[1]}]}", Kind::Format, "line 1, column ");
-    refused(b"{\"version\":\"1.0.0\",\"vectors\":[{\"id\":\"a\",\"vector\":[1],\"metadata\":{\"a\":\"\xff\"}}]}", Kind::Format, "UTF-8");
+    refused(
+        b"{\"version\":\"1.0.0\",\"vectors\":[{\"id\":\"a\",\"vector\":[1],\"metadata\":{\"a\":\"\xff\"}}]}",
+        Kind::Format,
+        "UTF-8",
+    );
 }
 
 #[test]
 fn what_json_entries_cannot_hold_is_refused_by_its_kind() {
-    let with = |id: &str, vector: &str, metadata: &str| json(&format!(r#"{{"id":"{id}","vector":{vector},"metadata":{metadata}}}"#));
+    let with = |id: &str, vector: &str, metadata: &str| {
+        json(&format!(r#"{{"id":"{id}","vector":{vector},"metadata":{metadata}}}"#))
+    };
     refused(with("", "[1]", "{}").as_bytes(), Kind::Id, "1 to 1024 bytes");
     refused(with(&"x".repeat(1_025), "[1]", "{}").as_bytes(), Kind::Id, "1025 bytes");
     refused(with("a\\u0000b", "[1]", "{}").as_bytes(), Kind::Id, "NUL");
@@ -157,7 +208,8 @@ fn load(name: &str, bytes: &[u8], expect: Expect) -> ruvector_persistence::error
 
 #[test]
 fn of_two_entries_with_one_id_the_last_wins() {
-    let text = signed(&json(r#"{"id":"a","vector":[1],"metadata":{"n":1}},{"id":"b","vector":[2]},{"id":"a","vector":[3]}"#));
+    let text =
+        signed(&json(r#"{"id":"a","vector":[1],"metadata":{"n":1}},{"id":"b","vector":[2]},{"id":"a","vector":[3]}"#));
     let loaded = load("x.json", text.as_bytes(), Expect { verify: true, ..Expect::default() }).unwrap();
     let found = loaded.collection.get("a").unwrap();
     assert_eq!((loaded.collection.len(), found.vector[0], &found.metadata), (2, 3.0, &None));
@@ -181,7 +233,8 @@ fn codec_and_format_are_told_by_content_not_by_name() {
 
 #[test]
 fn an_archive_of_another_dimension_or_metric_than_the_database_is_refused() {
-    let text = signed(&json(r#"{"id":"a","vector":[1]}"#).replace("\"dimension\":1", "\"dimension\":1,\"metric\":\"dot\""));
+    let text =
+        signed(&json(r#"{"id":"a","vector":[1]}"#).replace("\"dimension\":1", "\"dimension\":1,\"metric\":\"dot\""));
     let of = |dimension, metric| Expect { verify: true, description: Description { dimension, metric }, format: None };
     assert_eq!(load("x", text.as_bytes(), of(Some(2), None)).unwrap_err().kind, Kind::Dimension);
     assert_eq!(load("x", text.as_bytes(), of(None, Some(Metric::Cosine))).unwrap_err().kind, Kind::Metric);
@@ -200,7 +253,9 @@ fn binary(vectors: &[u8]) -> Vec<u8> {
 
 #[test]
 fn messagepack_that_is_not_well_formed_is_refused_with_its_offset() {
-    let entry = |members: &[Vec<u8>]| binary(&[&[0x91, 0x80 | u8::try_from(members.len() / 2).unwrap()][..], &members.concat()].concat());
+    let entry = |members: &[Vec<u8>]| {
+        binary(&[&[0x91, 0x80 | u8::try_from(members.len() / 2).unwrap()][..], &members.concat()].concat())
+    };
     let bin = vec![0xc4, 4, 0, 0, 0, 0];
     assert_eq!(read(&entry(&[s("id"), s("a"), s("vector"), bin.clone()]), false).unwrap().entries.len(), 1);
     for (bytes, part) in [
@@ -229,13 +284,27 @@ fn messagepack_that_is_not_well_formed_is_refused_with_its_offset() {
         (entry(&[s("id"), s("a"), s("vector"), vec![0x91, 0xa0]]), "not a number"),
         (entry(&[s("id"), s("a"), s("vector"), bin.clone(), s("metadata"), vec![0x90]]), "neither JSON text nor a map"),
         (entry(&[s("id"), s("a"), s("vector"), bin.clone(), s("metadata"), vec![0x81, 1, 1]]), "a key as a string"),
-        (entry(&[s("id"), s("a"), s("vector"), bin.clone(), s("metadata"), [&[0x81][..], &s("k"), &[0xc4, 0]].concat()]), "JSON does not have"),
+        (
+            entry(&[
+                s("id"),
+                s("a"),
+                s("vector"),
+                bin.clone(),
+                s("metadata"),
+                [&[0x81][..], &s("k"), &[0xc4, 0]].concat(),
+            ]),
+            "JSON does not have",
+        ),
     ] {
         refused(&bytes, Kind::Format, part);
     }
     refused(&entry(&[s("id"), s("a"), s("vector"), vec![0xc4, 0]]), Kind::Dimension, "0 numbers");
     refused(&entry(&[s("id"), s(""), s("vector"), bin.clone()]), Kind::Id, "empty");
-    refused(&entry(&[s("id"), s("a"), s("vector"), bin.clone(), s("metadata"), s("[]")]), Kind::Metadata, "JSON object");
+    refused(
+        &entry(&[s("id"), s("a"), s("vector"), bin.clone(), s("metadata"), s("[]")]),
+        Kind::Metadata,
+        "JSON object",
+    );
     refused(&[&[0x82][..], &s("version"), &s("2.0.0"), &s("vectors"), &[0x90]].concat(), Kind::Version, "1.x.y");
     let last = [&[0x83][..], &s("version"), &s("1.0.0"), &s("checksum"), &s("x"), &s("vectors"), &[0x90]].concat();
     refused(&last, Kind::Format, "not the last member");

@@ -83,10 +83,17 @@ fn gzip_members_that_are_lost_doubled_or_swapped_are_noticed() {
     assert!(starts.len() >= 4, "{} members", starts.len() - 1);
     let member = |n: usize| &good[starts[n]..starts[n + 1]];
     let last = starts.len() - 2;
-    assert!(!is_unharmed(&good[..starts[last]], &whole, "the last member lost"), "each member is whole, the archive is not");
+    assert!(
+        !is_unharmed(&good[..starts[last]], &whole, "the last member lost"),
+        "each member is whole, the archive is not"
+    );
     assert!(!is_unharmed(&[member(0), &good[starts[2]..]].concat(), &whole, "the second member lost"));
     assert!(!is_unharmed(&[member(0), &good[..]].concat(), &whole, "the first member doubled"));
-    assert!(!is_unharmed(&[member(0), member(2), member(1), &good[starts[3]..]].concat(), &whole, "two members swapped"));
+    assert!(!is_unharmed(
+        &[member(0), member(2), member(1), &good[starts[3]..]].concat(),
+        &whole,
+        "two members swapped"
+    ));
 }
 
 #[test]
@@ -94,8 +101,8 @@ fn the_headers_of_all_gzip_members_have_the_same_spare_bytes() {
     let mut bytes = written(entries(), Format::Binary, Compression::Gzip);
     let whole = read(&bytes, true).unwrap();
     for start in members(&bytes).into_iter().rev().skip(1) {
-        for at in start + 4..start + 10 {
-            bytes[at] ^= 0xff;
+        for byte in &mut bytes[start + 4..start + 10] {
+            *byte ^= 0xff;
         }
         bytes[start + 3] ^= 1;
     }

@@ -21,8 +21,7 @@ use ruvector_persistence::format::{Description, Entry, Metric};
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
-const COMPRESSIONS: [Compression; 4] =
-    [Compression::None, Compression::Gzip, Compression::Brotli, Compression::Zstd];
+const COMPRESSIONS: [Compression; 4] = [Compression::None, Compression::Gzip, Compression::Brotli, Compression::Zstd];
 
 /// Every kind that damaged bytes may end in. The others would say that the machine or this library is at fault.
 const KINDS: [Kind; 10] = [

@@ -99,7 +99,9 @@ impl Sweep {
             }
         }
         let shown = |spare: &BTreeMap<usize, u8>| -> Vec<String> {
-            let bits = |(at, mask): (&usize, &u8)| format!("{}: ({at}, {mask:#010b}), byte {:#04x}", self.name, self.good[*at]);
+            let bits = |(at, mask): (&usize, &u8)| {
+                format!("{}: ({at}, {mask:#010b}), byte {:#04x}", self.name, self.good[*at])
+            };
             spare.iter().map(bits).collect()
         };
         [shown(&found), shown(&self.spare)]
@@ -111,7 +113,8 @@ impl Sweep {
             return;
         }
         let differs = |at: &usize| self.good.get(*at) != damaged.get(*at);
-        let elsewhere: Vec<usize> = (0..damaged.len()).filter(|at| differs(at) && !self.spare.contains_key(at)).collect();
+        let elsewhere: Vec<usize> =
+            (0..damaged.len()).filter(|at| differs(at) && !self.spare.contains_key(at)).collect();
         assert!(elsewhere.is_empty(), "{}, {what}: bytes {elsewhere:?} changed nothing", self.name);
     }
 
