@@ -8,8 +8,8 @@
 //! | rank | modules | what they know |
 //! |---|---|---|
 //! | 0 | [`error`], [`limits`], [`control`], [`workers`] | failures, maxima, progress and cancellation, threads |
-//! | 1 | [`env`], [`codec`] | the operating system; compression and checksums of bytes in memory |
-//! | 2 | [`format`] | one structure each: encode, decode, limits |
+//! | 1 | [`mod@env`], [`codec`] | the operating system; compression and checksums of bytes in memory |
+//! | 2 | [`mod@format`] | one structure each: encode, decode, limits |
 //! | 3 | [`archive`], [`foreign`] | whole files of ours; files of other databases |
 //! | 4 | [`store`] | collections and their versions |
 //! | 5 | [`ops`] | one operation each: request, response, run |
@@ -36,7 +36,6 @@ pub mod foreign;
 pub mod format;
 pub mod limits;
 #[cfg(feature = "node")]
-#[cfg_attr(test, expect(dead_code, reason = "napi-derive registers nothing in test builds"))]
 mod node;
 pub mod ops;
 pub mod store;

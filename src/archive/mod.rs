@@ -1,4 +1,4 @@
-//! Archives: a whole collection in one portable file. One way in for each direction: [`write`] and [`read`].
+//! Archives: a whole collection in one portable file. One way in for each direction: [`write()`] and [`read()`].
 //!
 //! Both stream in bounded memory and work on every core. Reading checks everything that can be checked before it
 //! says that the archive is good: what it hands out before that is to be kept apart from live data.

@@ -81,7 +81,7 @@ pub struct LoadRequest {
 }
 
 impl ArchiveOptions {
-    pub(super) fn from_js(&self) -> crate::error::Result<Options> {
+    pub(super) fn interpreted(&self) -> crate::error::Result<Options> {
         Ok(Options {
             format: Format::named(&self.format)?,
             compression: Compression::named(&self.compression)?,
@@ -160,7 +160,7 @@ pub fn save<'e>(
 ) -> napi::Result<PromiseRaw<'e, Answer<SaveReport>>> {
     let (version, control) = (collection.version(), job.control());
     background(env, move || {
-        let request = save::Request { path: &path, options: options.from_js()?, operation: &operation };
+        let request = save::Request { path: &path, options: options.interpreted()?, operation: &operation };
         save::run(&version, &request, &control).map(SaveReport::from)
     })
 }
@@ -202,7 +202,7 @@ pub fn export_ruvector<'e>(
 ) -> napi::Result<PromiseRaw<'e, Answer<SaveReport>>> {
     let control = job.control();
     background(env, move || {
-        let (report, stale) = export_ruvector::run(&from, &to, options.from_js()?, &control)?;
+        let (report, stale) = export_ruvector::run(&from, &to, options.interpreted()?, &control)?;
         Ok(SaveReport { stale: Some(stale), ..SaveReport::from(report) })
     })
 }

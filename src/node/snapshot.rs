@@ -51,7 +51,7 @@ pub fn snapshot_create<'e>(
             base: &base_dir,
             name: &name,
             metadata: metadata.as_deref(),
-            options: ArchiveOptions { format, compression, level }.from_js()?,
+            options: ArchiveOptions { format, compression, level }.interpreted()?,
             keep: max_snapshots as usize,
         };
         snapshot_create::run(&version, &request, &control)
