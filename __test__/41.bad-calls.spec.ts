@@ -88,14 +88,15 @@ test('row 20: a refused constructor does not hold the database', async (t) => {
 
 /** A path that no file can be written to, with the error that names it. */
 async function unusable(t: ExecutionContext, kept: Kept, path: string, code: string, cause: string | null, ...parts: (string | RegExp)[]): Promise<void> {
-  for (const call of [
+  const calls: (() => Promise<unknown>)[] = [
     () => kept.persistence.save({ path }),
     () => kept.persistence.export({ path }),
     () => kept.persistence.saveIncremental({ path }),
     () => kept.persistence.load({ path }),
     () => kept.persistence.import({ path }),
     () => exportRuvector({ from: path, to: join(kept.dir, 'never') }),
-  ]) {
+  ]
+  for (const call of calls) {
     const error = await refusal(t, () => soon(call(), path.slice(0, 100)), code, ...parts)
     if (cause) t.is(error.cause?.code, cause, error.message)
   }
