@@ -3,6 +3,8 @@ export default {
   extensions: { ts: 'commonjs' },
   nodeArguments: ['--import=tsx'],
   files: ['__test__/**/*.spec.ts'],
-  timeout: '120s',
+  timeout: '240s',
   concurrency: 2,
+  // Processes: a spec that spawns children from a worker thread can fail with ENOMEM, and a crash would end all specs.
+  workerThreads: false,
 }

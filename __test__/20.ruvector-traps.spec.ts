@@ -220,8 +220,9 @@ test('vectors of every kind that ruvector converts are archived as it stored the
   for (const id of ['array', 'float64', 'set', 'texts', 'arrayLike', 'view']) t.is(bitsOf(entryIn(state, id).vector), bitsOf(numbers), id)
 })
 
-test('a buffer that is changed, transferred or resized right after the insert does not matter: stored is what was given', async (t) => {
+for (const when of ['at once', 'after ready()']) test(`a buffer that is changed, transferred or resized right after the insert does not matter: stored is what was given (${when})`, async (t) => {
   const { db, persistence } = open(t)
+  if (when !== 'at once') await persistence.ready()
   const due = bitsOf(vectorOf('given'))
   const mutated = vectorOf('given')
   const one = db.insert({ id: 'mutated', vector: mutated })

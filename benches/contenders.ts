@@ -6,7 +6,8 @@ import { fsyncSync, readFileSync, openSync, readSync, closeSync, statSync } from
 import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
 import { DatabasePersistence, type CompressionType } from 'ruvector-persistence';
-import { dimension, type EntryMap, makeMap } from './data';
+import { type LoadRequest, type NativeCollection, NativeJob, load, save } from '../native.js';
+import { dimension, type EntryMap, makeCollection, makeMap, must } from './data';
 import { writeDurable } from './measure';
 
 export interface Contender {
@@ -19,7 +20,7 @@ type Format = 'json' | 'binary';
 const formats: Format[] = ['json', 'binary'];
 const compressions: CompressionType[] = ['none', 'gzip', 'brotli', 'zstd'];
 
-export const fileOf = (folder: string, name: string): string => `${folder}/${name.replace(/^(save|load|raw-write|raw-read):/, '').replaceAll(':', '-')}`;
+export const fileOf = (folder: string, name: string): string => `${folder}/${name.replace(/^(save|load|raw-write|raw-read|native-save|native-load|batch-\d+):/, '').replaceAll(':', '-')}`;
 
 async function attached(map: EntryMap, folder: string, options = {}): Promise<DatabasePersistence> {
   const persistence = new DatabasePersistence(map, { baseDir: `${folder}/base`, ...options });
@@ -48,27 +49,69 @@ function ours(format: Format, compression: CompressionType): Contender[] {
       name: `raw-write:${file}`,
       prepare(_count, folder) {
         const bytes = readFileSync(fileOf(folder, file));
-        return () => writeDurable(`${fileOf(folder, file)}.raw`, bytes, fsyncSync);
+        return () => writeDurable(`${fileOf(folder, file)}.raw`, [bytes], fsyncSync);
       },
     },
     {
       name: `raw-read:${file}`,
       prepare(count, folder) {
-        return () => rawRead(fileOf(folder, file), count);
+        return () => void rawRead(fileOf(folder, file), count);
       },
     },
   ];
 }
 
-/** Reads the bytes and copies as many bytes as the vectors have: the floor under every load. */
-function rawRead(path: string, count: number): void {
+/** Reads the bytes and copies as many bytes as the vectors have, in one piece of memory: the floor under every load. */
+function rawRead(path: string, count: number): Uint8Array {
   const file = openSync(path, 'r');
   const block = Buffer.alloc(1 << 20);
-  while (readSync(file, block) > 0);
+  const vectors = new Uint8Array(count * dimension * 4);
+  let filled = 0;
+  const take = (bytes: Uint8Array): void => {
+    vectors.set(bytes.subarray(0, vectors.length - filled), filled);
+    filled = Math.min(vectors.length, filled + bytes.length);
+  };
+  for (let length = readSync(file, block); length > 0; length = readSync(file, block)) take(block.subarray(0, length));
   closeSync(file);
-  const one = new Float32Array(dimension).fill(1);
-  const copies = Array.from({ length: count }, () => new Float32Array(one));
-  if (copies.length !== count) throw new Error('unreachable');
+  while (filled < vectors.length) take(block);
+  return vectors;
+}
+
+/** What a native load has made, kept so that giving it back is not part of the work. */
+export const held: NativeCollection[] = [];
+
+/** The native part alone: what the budgets of the design are about. */
+function native(format: Format): Contender[] {
+  const file = `ours:${format}:none`;
+  return [
+    {
+      name: `native-save:${file}`,
+      prepare(count, folder) {
+        const collection = makeCollection(count);
+        const options = { format, compression: 'none' };
+        return async () => void must(await save(collection, fileOf(folder, file), options, 'save', new NativeJob()));
+      },
+    },
+    {
+      name: `native-load:${file}`,
+      prepare(_count, folder) {
+        const request: LoadRequest = { path: fileOf(folder, file), verify: true, operation: 'load' };
+        return async () => void held.push(must(await load(request, new NativeJob())));
+      },
+    },
+  ];
+}
+
+/** A load with another `batchSize`, which is 1,000 in all others. */
+function batch(batchSize: number): Contender {
+  const file = 'ours:binary:none';
+  return {
+    name: `batch-${batchSize}:${file}`,
+    async prepare(_count, folder) {
+      const persistence = await attached(new Map(), folder, { batchSize });
+      return () => persistence.load({ path: fileOf(folder, file) });
+    },
+  };
 }
 
 const pack: Record<string, (bytes: Buffer) => Buffer> = {
@@ -92,7 +135,7 @@ function peer(format: Format, compression: 'none' | 'gzip' | 'brotli'): Contende
             format === 'json' ? { id, vector: Array.from(vector), metadata } : { id, vector: bytesOf(vector), metadata });
           const state = { version: '1.0.0', vectors, timestamp: Date.now() };
           const encoded = format === 'json' ? Buffer.from(JSON.stringify(state)) : new Packr().pack(state);
-          writeDurable(fileOf(folder, file), pack[compression]!(encoded), fsyncSync);
+          writeDurable(fileOf(folder, file), [pack[compression]!(encoded)], fsyncSync);
         };
       },
     },
@@ -112,6 +155,46 @@ function peer(format: Format, compression: 'none' | 'gzip' | 'brotli'): Contende
 
 const floatsOf = (vector: number[] | Buffer): Float32Array =>
   Array.isArray(vector) ? Float32Array.from(vector) : new Float32Array(vector.buffer.slice(vector.byteOffset, vector.byteOffset + vector.byteLength));
+
+/** JSON with a line for each entry: what is left where one string cannot hold the whole state. */
+function lines(): Contender[] {
+  const file = 'JSON-lines:json:none';
+  return [
+    {
+      name: `save:${file}`,
+      prepare(count, folder) {
+        const map = makeMap(count);
+        return () => writeDurable(fileOf(folder, file), linesOf(map), fsyncSync);
+      },
+    },
+    {
+      name: `load:${file}`,
+      prepare(_count, folder) {
+        return () => {
+          const map: EntryMap = new Map();
+          const bytes = readFileSync(fileOf(folder, file));
+          for (let from = 0, to = bytes.indexOf(10); to >= 0; from = to + 1, to = bytes.indexOf(10, from)) {
+            const { id, vector, metadata } = JSON.parse(bytes.toString('utf8', from, to)) as { id: string; vector: number[]; metadata: Record<string, unknown> };
+            map.set(id, { vector: floatsOf(vector), metadata });
+          }
+          if (map.size === 0) throw new Error('the peer lost entries');
+        };
+      },
+    },
+  ];
+}
+
+/** The lines in pieces of about 1 MiB. */
+function* linesOf(map: EntryMap): Iterable<Buffer> {
+  let text = '';
+  for (const [id, { vector, metadata }] of map) {
+    text += `${JSON.stringify({ id, vector: Array.from(vector), metadata })}\n`;
+    if (text.length < 1 << 20) continue;
+    yield Buffer.from(text);
+    text = '';
+  }
+  yield Buffer.from(text);
+}
 
 /** Work beyond plain saves and loads: snapshot, incremental save after 1 % of changes and after none. */
 const others: Contender[] = [
@@ -138,6 +221,9 @@ const others: Contender[] = [
 export const contenders: Contender[] = [
   ...formats.flatMap((format) => compressions.flatMap((compression) => ours(format, compression))),
   ...formats.flatMap((format) => (['none', 'gzip', 'brotli'] as const).flatMap((compression) => peer(format, compression))),
+  ...lines(),
+  ...formats.flatMap(native),
+  ...[10, 100, 10_000].map(batch),
   ...others,
 ];
 

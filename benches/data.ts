@@ -1,9 +1,11 @@
 // The entries that every contender gets: real sentence embeddings of 384 numbers with their metadata (about 150 bytes).
 //
-// DATASET=<path without extension> names a larger set (`.f32` and `.jsonl`); otherwise the 2,000 of examples/data. A larger
-// N repeats the rows under new ids, with a small deterministic change so that no two vectors are equal.
+// DATASET=<path without extension> names a larger set (`.f32` and `.jsonl`); without it ../shared/data/minilm-10000 is taken
+// when it is there, else the 2,000 of examples/data. A larger N repeats the rows under new ids, with a small deterministic
+// change so that no two vectors are equal.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Failure, NativeCollection } from '../native.js';
 
 export const dimension = 384;
 
@@ -15,9 +17,11 @@ export interface BenchEntry {
 
 /** Where the embeddings are. */
 export function dataset(): string {
+  const root = join(__dirname, '..');
   const named = process.env['DATASET'];
-  if (named !== undefined && existsSync(`${named}.f32`)) return named;
-  return join(__dirname, '..', 'examples', 'data', 'minilm-2000');
+  if (named !== undefined && !existsSync(`${named}.f32`)) throw new Error(`DATASET names ${named}, and there is no ${named}.f32`);
+  const shared = join(root, '..', 'shared', 'data', 'minilm-10000');
+  return named ?? (existsSync(`${shared}.f32`) ? shared : join(root, 'examples', 'data', 'minilm-2000'));
 }
 
 export function makeEntries(count: number): BenchEntry[] {
@@ -33,6 +37,18 @@ export function makeEntries(count: number): BenchEntry[] {
     const { id, metadata } = rows[row]!;
     return { id: turn === 0 ? id : `${id}#${turn}`, vector, metadata };
   });
+}
+
+/** The answer of a native call; its failure is thrown. */
+export function must<T>(answer: T | Failure): T {
+  if (typeof answer === 'object' && answer !== null && 'isFailure' in answer) throw new Error((answer as Failure).message);
+  return answer as T;
+}
+
+export function makeCollection(count: number): NativeCollection {
+  const collection = new NativeCollection(dimension, 'cosine');
+  for (const { id, vector, metadata } of makeEntries(count)) must(collection.put(id, vector, JSON.stringify(metadata), 'replace'));
+  return collection;
 }
 
 export type EntryMap = Map<string, { vector: Float32Array; metadata: Record<string, unknown> }>;

@@ -1,8 +1,10 @@
 // `npm run bench`: saves and loads beside what an application would use without this package, as ratios.
 //
 // Every measurement is a process of its own; the contenders take turns, round after round, and a ratio is always of two
-// measurements of the same round. Options: `--n 1000,10000,100000`, `--rounds 3`, `--quick` (1,000 entries, one round),
-// `--only <part of a name>`, `--json` (results instead of tables), `--write` (tables into docs/benchmarks.md).
+// measurements of the same round. The first round of each N is always whole; in later rounds those contenders sit out for
+// which too little of `--minutes` is left. Options: `--n 1000,10000,100000`, `--rounds 5`, `--minutes 9`, `--quick` (1,000
+// entries, one round), `--only <parts of names>`, `--json` (results instead of tables), `--write` (tables into
+// docs/benchmarks.md).
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
@@ -18,7 +20,9 @@ export interface Result {
   round: number;
   ms?: number;
   stallMs?: number;
+  stallP99Ms?: number;
   extraMiB?: number | null;
+  keptMiB?: number;
   bytes?: number | null;
   error?: string;
 }
@@ -41,16 +45,36 @@ async function once(name: string, count: number, folder: string): Promise<Omit<R
 /** Saves come first, because loads and raw work read what they leave. */
 const order = contenders.filter(({ name }) => name.startsWith('save:')).concat(contenders.filter(({ name }) => !name.startsWith('save:')));
 
-async function runAll(counts: number[], rounds: number, only: string): Promise<Result[]> {
+interface Plan {
+  counts: number[];
+  rounds: number;
+  minutes: number;
+  only: string[];
+}
+
+/** Whether there is time for one more of what took `last` seconds: an N gets its share of the time, larger ones more. */
+function timeFor(last: number, count: number, { counts, minutes }: Plan): boolean {
+  const weight = (n: number): number => Math.sqrt(n);
+  const share = counts.filter((n) => n <= count).reduce((sum, n) => sum + weight(n), 0) / counts.reduce((sum, n) => sum + weight(n), 0);
+  return performance.now() / 1000 + last < minutes * 60 * share;
+}
+
+async function runAll(plan: Plan): Promise<Result[]> {
+  const { counts, rounds, only } = plan;
   const results: Result[] = [];
+  const wanted = order.filter(({ name }) => only.length === 0 || only.some((part) => name.includes(part)));
   for (const count of counts) {
+    const seconds = new Map<string, number>();
     const folder = mkdtempSync(join(tmpdir(), 'ruvector-persistence-bench-'));
     mkdirSync(join(folder, 'base'));
     try {
       for (let round = 0; round < rounds; round++) {
-        for (const { name } of order.filter((one) => one.name.includes(only))) {
+        for (const { name } of wanted) {
+          if (round > 0 && !timeFor(seconds.get(name) ?? Infinity, count, plan)) continue;
+          const start = performance.now();
           const result = { name, count, round, ...(await once(name, count, folder)) };
           results.push(result);
+          if (result.error === undefined) seconds.set(name, (performance.now() - start) / 1000);
           process.stderr.write(`${count} round ${round + 1}: ${name} ${result.error ?? `${result.ms?.toFixed(1)} ms`}\n`);
         }
       }
@@ -61,33 +85,39 @@ async function runAll(counts: number[], rounds: number, only: string): Promise<R
   return results;
 }
 
-function about(rounds: number): string {
+function about(): string {
   const cores = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
   const data = basename(dataset());
   return `One run on: ${cores[0]?.model.trim() ?? 'unknown processor'}, ${cores.length} cores, ${memory} GiB of memory, ${process.platform} ${process.arch}, ` +
-    `Node ${process.version}; ${rounds} rounds, medians of ratios, the worst of stalls and memory. Data: \`${data}\`, 384 numbers an entry; ` +
+    `Node ${process.version}; medians of ratios, the worst of stalls and memory. Data: \`${data}\`, 384 numbers an entry; ` +
     'more entries than it has are its rows again under new ids, with a small deterministic change.';
 }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      n: { type: 'string', default: '1000,10000,100000' }, rounds: { type: 'string', default: '3' }, only: { type: 'string', default: '' },
+      n: { type: 'string', default: '1000,10000,100000' }, rounds: { type: 'string', default: '5' }, only: { type: 'string', default: '' },
+      minutes: { type: 'string', default: '9' },
       quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false }, write: { type: 'boolean', default: false },
     },
   });
   const counts = values.quick ? [1000] : values.n.split(',').map(Number);
   const rounds = values.quick ? 1 : Number(values.rounds);
+  const minutes = Number(values.minutes);
+  const only = values.only.split(',').filter((part) => part !== '');
+  if (!(minutes > 0)) throw new RangeError('--minutes takes a number over 0');
+  if (values.write && (only.length > 0 || values.quick)) throw new RangeError('--write is for a whole run, without --only and --quick');
   if (!counts.every((count) => Number.isInteger(count) && count > 0) || !Number.isInteger(rounds) || rounds < 1) throw new RangeError('--n and --rounds take whole numbers of 1 or more');
-  const results = await runAll(counts, rounds, values.only);
-  if (values.json) process.stdout.write(`${JSON.stringify({ about: about(rounds), results }, null, 2)}\n`);
-  else process.stdout.write(report(results, about(rounds)));
+  counts.sort((a, b) => a - b);
+  const results = await runAll({ counts, rounds, minutes, only });
+  if (values.json) process.stdout.write(`${JSON.stringify({ about: about(), results }, null, 2)}\n`);
+  else process.stdout.write(report(results, about()));
   if (!values.write) return;
   const text = readFileSync(page, 'utf8');
   const [start, end] = MARKS.map((mark) => text.indexOf(mark)) as [number, number];
   if (start < 0 || end < start) throw new Error('docs/benchmarks.md has no place for results');
-  writeFileSync(page, `${text.slice(0, start + MARKS[0].length)}\n\n${report(results, about(rounds))}\n${text.slice(end)}`);
+  writeFileSync(page, `${text.slice(0, start + MARKS[0].length)}\n\n${report(results, about())}\n${text.slice(end)}`);
 }
 
 main().catch((error: unknown) => {

@@ -1,9 +1,11 @@
 // Results as Markdown: ratios from one run, a table for each N. Rows that are lost are rows like any other.
+import { budgets } from './budgets';
+import { dimension } from './data';
 import type { Result } from './main';
 
 type Row = string[];
 
-const number = (value: number | null | undefined, digits = 1): string =>
+export const number = (value: number | null | undefined, digits = 1): string =>
   value === null || value === undefined || !Number.isFinite(value) ? 'n/a' : value.toFixed(value >= 100 ? 0 : digits);
 
 export function median(values: number[]): number {
@@ -11,7 +13,7 @@ export function median(values: number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-function table(head: Row, rows: Row[]): string {
+export function table(head: Row, rows: Row[]): string {
   return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
@@ -30,7 +32,7 @@ export function ratio(results: Result[], over: string, under: string): number | 
   return ratios.length > 0 ? median(ratios) : 'n/a';
 }
 
-const shown = (value: number | string, unit = ' x'): string => (typeof value === 'number' ? `${number(value, 2)}${unit}` : value);
+export const shown = (value: number | string, unit = ' x'): string => (typeof value === 'number' ? `${number(value, 2)}${unit}` : value);
 
 /** The worst over the rounds. */
 const worst = (results: Result[], name: string, key: 'stallMs' | 'extraMiB'): string => {
@@ -38,31 +40,76 @@ const worst = (results: Result[], name: string, key: 'stallMs' | 'extraMiB'): st
   return values.length > 0 ? number(Math.max(...values)) : 'n/a';
 };
 
+/** Median milliseconds of one contender. */
+const timeOf = (results: Result[], name: string): number => median(results.filter((one) => one.name === name && one.ms !== undefined).map((one) => one.ms!));
+
+const formats = ['json', 'binary'];
+const compressions = ['none', 'gzip', 'brotli', 'zstd'];
+
+interface Line {
+  format: string;
+  compression: string;
+  own: string;
+  /** The plain way to the same; Node 20 has no zstd. */
+  peer: string | null;
+  remark?: string;
+}
+
+function linesOf(work: 'save' | 'load'): Line[] {
+  const lines: Line[] = [];
+  for (const format of formats) {
+    const tool = format === 'json' ? 'JSON' : 'msgpackr';
+    for (const compression of compressions) {
+      const peer = compression === 'zstd' ? null : `${work}:${tool}:${format}:${compression}`;
+      lines.push({ format, compression, own: `${work}:ours:${format}:${compression}`, peer });
+    }
+    const own = `native-${work}:ours:${format}:none`;
+    lines.push({ format, compression: 'none', own, peer: `${work}:${tool}:${format}:none`, remark: ', native part' });
+  }
+  const own = `${work}:ours:json:none`;
+  lines.splice(1, 0, { format: 'json', compression: 'none', own, peer: `${work}:JSON-lines:json:none`, remark: ', peer with a line an entry' });
+  return lines;
+}
+
 function section(results: Result[], work: 'save' | 'load'): string {
   const floor = work === 'save' ? 'raw-write' : 'raw-read';
-  const rows = ['json', 'binary'].flatMap((format) =>
-    ['none', 'gzip', 'brotli', 'zstd'].map((compression) => {
-      const own = `${work}:ours:${format}:${compression}`;
-      const tool = format === 'json' ? 'JSON' : 'msgpackr';
-      const peer = `${work}:${tool}:${format}:${compression}`;
-      const size = results.find((one) => one.name === own && one.bytes)?.bytes ?? null;
-      const plain = results.find((one) => one.name === `${work}:ours:${format}:none` && one.bytes)?.bytes ?? null;
-      const hasPeer = compression !== 'zstd';
-      return [
-        format, compression,
-        shown(ratio(results, own, `${floor}:ours:${format}:${compression}`)),
-        hasPeer ? shown(ratio(results, peer, own)) : 'no peer in Node 20',
-        size !== null && plain !== null ? `${number((100 * size) / plain)} %` : 'n/a',
-        `${worst(results, own, 'stallMs')} / ${hasPeer ? worst(results, peer, 'stallMs') : 'n/a'}`,
-        `${worst(results, own, 'extraMiB')} / ${hasPeer ? worst(results, peer, 'extraMiB') : 'n/a'}`,
-      ];
-    }));
+  const rows = linesOf(work).map(({ format, compression, own, peer, remark }) => {
+    const times = results.filter((one) => one.name === own && one.ms !== undefined);
+    return [
+      `${format}${remark ?? ''}`, compression,
+      times.length > 0 ? `${number(timeOf(results, own), 0)} (${times.length})` : 'n/a',
+      shown(ratio(results, own, `${floor}:ours:${format}:${compression}`)),
+      peer === null ? 'no peer in Node 20' : shown(ratio(results, peer, own)),
+      `${worst(results, own, 'stallMs')} / ${peer === null ? 'n/a' : worst(results, peer, 'stallMs')}`,
+      `${worst(results, own, 'extraMiB')} / ${peer === null ? 'n/a' : worst(results, peer, 'extraMiB')}`,
+    ];
+  });
   const head = [
-    'format', 'compression',
-    work === 'save' ? 'time, in raw writes + fsync of the same bytes' : 'time, in raw reads + copies of the vectors',
-    'times faster than the peer', 'size, of uncompressed', 'longest stall, ms: ours / peer', 'extra peak memory, MiB: ours / peer',
+    'format', 'compression', 'ms (rounds)',
+    work === 'save' ? 'in raw writes + fsync of the same bytes' : 'in raw reads + copies of the vectors',
+    'times faster than the peer', 'longest stall, ms: ours / peer', 'extra peak memory, MiB: ours / peer',
   ];
   return table(head, rows);
+}
+
+/** What compression saves, against both bases that make sense: the same format, and the bare vectors. */
+function sizes(results: Result[], count: number): string {
+  const bytes = (format: string, compression: string): number | null | undefined =>
+    results.find((one) => one.name === `save:ours:${format}:${compression}` && one.bytes)?.bytes;
+  const rows = formats.flatMap((format) => compressions.map((compression) => {
+    const [size, plain] = [bytes(format, compression), bytes(format, 'none')];
+    if (!size || !plain) return [format, compression, 'n/a', 'n/a', 'n/a'];
+    return [format, compression, number(size / 1e6), compression === 'none' ? '' : `${number(100 * (1 - size / plain))} %`, number(size / (count * dimension * 4), 2)];
+  }));
+  return table(['format', 'compression', 'MB', 'smaller than the same format uncompressed by', 'times the bare vectors'], rows);
+}
+
+/** The time of a load with another batch size, against the one with the default. */
+function batches(results: Result[]): string {
+  const names = [...new Set(results.map(({ name }) => name))].filter((name) => name.startsWith('batch-'));
+  const size = (name: string): number => Number(name.slice('batch-'.length).split(':')[0]);
+  const rows = names.sort((a, b) => size(a) - size(b)).map((name) => [String(size(name)), shown(ratio(results, name, 'load:ours:binary:none'))]);
+  return table(['batchSize', 'time of a load of binary into a Map, against batchSize 1000'], rows);
 }
 
 /** What the documented package estimated for itself, in milliseconds, for 1,000 entries; it grows with N. */
@@ -73,11 +120,15 @@ const ESTIMATES: [string, string, number][] = [
 
 function estimates(results: Result[], count: number): string {
   const rows = ESTIMATES.map(([row, name, ms]) => {
-    const own = median(results.filter((one) => one.name === name && one.ms !== undefined).map((one) => one.ms!));
-    return [row, name.replaceAll(':', ' '), shown((ms * count) / 1000 / own)];
+    return [row, name.replaceAll(':', ' '), shown((ms * count) / 1000 / timeOf(results, name))];
   });
-  rows.push(['', 'incremental-0% ours json none', shown(ratio(results, 'save:ours:json:none', 'incremental-0%:ours:json:none'), ' x of a full save')]);
-  return table(['requirement', 'work', 'times faster than estimated'], rows);
+  for (const share of ['1%', '0%']) {
+    const faster = ratio(results, 'save:ours:json:none', `incremental-${share}:ours:json:none`);
+    rows.push(['D33, E41', `incremental ${share} changed, against a full save`, shown(faster)]);
+  }
+  rows.push(['E39', 'save binary, against save json', shown(ratio(results, 'save:ours:json:none', 'save:ours:binary:none'))]);
+  rows.push(['E39', 'load binary, against load json', shown(ratio(results, 'load:ours:json:none', 'load:ours:binary:none'))]);
+  return table(['requirement', 'work', 'times faster than estimated, or than the work named'], rows);
 }
 
 export function report(results: Result[], about: string): string {
@@ -87,8 +138,10 @@ export function report(results: Result[], about: string): string {
     const peers = 'Peer of json: `JSON.stringify` or `JSON.parse` with `zlib`; of binary: `msgpackr` with `zlib`; same levels, made durable.';
     return [
       `### ${count.toLocaleString('en-US')} entries`, `Save. ${peers}`, section(some, 'save'), 'Load into a `Map`.', section(some, 'load'),
-      'Beside the estimates of the documented package:', estimates(some, count),
+      'What compression saves.', sizes(some, count),
+      'Beside the estimates of the documented package, and of one work beside another.', estimates(some, count),
+      'Batch size (E42).', batches(some),
     ].join('\n\n');
   });
-  return `${about}\n\n${parts.join('\n\n')}\n`;
+  return `${about}\n\n### Budgets\n\n${budgets(results, counts)}\n\n${parts.join('\n\n')}\n`;
 }

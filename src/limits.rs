@@ -14,8 +14,8 @@ pub const DEPTH_MAX: usize = 128;
 pub const MEMBER_BYTES_MAX: usize = 1 << 20;
 /// Top-level members of an archive. A state has eight; whoever adds more keeps within reason.
 pub const MEMBERS_MAX: usize = 64;
-/// One entry of a JSON archive as text: 65,536 numbers of at most 25 characters, an id and metadata.
-pub const ENTRY_TEXT_BYTES_MAX: usize = DIMENSION_MAX * 26 + METADATA_BYTES_MAX * 2 + ID_BYTES_MAX * 6 + 256;
+/// One entry of a JSON archive as text: 65,536 numbers of at most 25 characters with their index, an id and metadata.
+pub const ENTRY_TEXT_BYTES_MAX: usize = DIMENSION_MAX * 34 + METADATA_BYTES_MAX + ID_BYTES_MAX * 6 + 256;
 /// White space in one run. More of it is no document but a way to make us read zeros for ever.
 pub const WHITE_SPACE_RUN_MAX: usize = 1 << 20;
 /// log2 of the largest zstd window we decode: 128 MiB, what the `zstd` tool accepts without a flag.

@@ -24,6 +24,9 @@ const vectorOf = (seed, dimension = 8) => {
   const digest = require('node:crypto').createHash('sha512').update(seed + '/0').digest()
   return Float32Array.from({ length: dimension }, (_, place) => (digest.readUInt32LE(place * 4) + 1) / 2 ** 31 - 1)
 }
+// A script whose test run was stopped must not stay behind.
+let ended = false
+process.once('disconnect', () => { if (!ended) process.exit(9) })
 const told = []
 const tell = (value) => { if (process.connected) told.push(new Promise((resolve) => process.send(value, resolve))) }
 `
@@ -47,7 +50,7 @@ export async function patiently<T>(start: () => T): Promise<T> {
 
 /** Starts a script; `onTold` hears what it tells while it runs. */
 export async function startChild(script: string, cwd: string, onTold: (value: any) => void = () => undefined): Promise<{ child: ChildProcess; ended: Promise<Ended> }> {
-  const body = `${PRELUDE}\n;(async () => {\n${script}\n})().then(async () => { await new Promise(setImmediate); while (told.length > 0) await told.shift(); process.disconnect() }, (error) => { console.error(error); process.exit(1) })`
+  const body = `${PRELUDE}\n;(async () => {\n${script}\n})().then(async () => { await new Promise(setImmediate); while (told.length > 0) await told.shift(); ended = true; process.disconnect() }, (error) => { console.error(error); process.exit(1) })`
   const child = await patiently(() => spawn(process.execPath, ['--expose-gc', '-e', body], { cwd, env: environment(), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] }))
   const told: any[] = []
   let stdout = ''

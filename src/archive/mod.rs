@@ -58,3 +58,51 @@ pub struct Options {
     /// The level of the compression; `None` is its default.
     pub level: Option<u32>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Control;
+    use crate::format::{Description, Entry, Metric};
+    use std::sync::Arc;
+
+    /// Entries of all sizes, some larger than a block: there is one that every block boundary cuts.
+    fn entries() -> Vec<Arc<Entry>> {
+        let text = |i: usize| {
+            format!(
+                r#"{{"n":{i},"text":"{}"}}"#,
+                "x\\\" {".repeat(if i == 150 { 400_000 } else { (i % 40).pow(3) / 4 })
+            )
+        };
+        let vector = |i: usize| (0..64).map(|j| ((i * 64 + j) as f32).sin()).collect();
+        (0..300).map(|i| Arc::new(Entry::new(&format!("id {i}"), vector(i), Some(&text(i))).unwrap())).collect()
+    }
+
+    #[test]
+    fn both_formats_give_back_what_was_written_wherever_blocks_are_cut() {
+        let (entries, control) = (entries(), Control::default());
+        let description = Description { dimension: Some(64), metric: Some(Metric::Dot) };
+        for format in [Format::Json, Format::Binary] {
+            let content = Content {
+                description,
+                count: entries.len() as u64,
+                entries: &mut entries.iter().cloned(),
+                timestamp: 1,
+                stored_checksum: false,
+                operation: "save",
+            };
+            let options = Options { format, compression: Compression::None, level: None };
+            let (bytes, written) = write(content, options, Vec::new(), &control).unwrap();
+            let (length, mut found) = (bytes.len() as u64, Vec::new());
+            let expect = Expect { verify: true, description, format: Some(format) };
+            let mut keep = |batch| {
+                found.extend(batch);
+                Ok(())
+            };
+            let source = read(std::io::Cursor::new(bytes), length, &expect, "load", &control, &mut keep).unwrap();
+            assert_eq!(source.head.checksum.as_ref(), Some(&written.checksum));
+            assert_eq!(found.len(), entries.len());
+            assert!(found.iter().zip(&entries).all(|(found, entry)| found.same_bits(entry)));
+        }
+    }
+}

@@ -4,7 +4,7 @@
 
 use super::read::Delivery;
 use super::stream::Stream;
-use crate::codec::Digest;
+use crate::codec::{Digest, Piece};
 use crate::error::{Error, Kind, Result};
 use crate::format::Entry;
 use crate::format::entry::shown;
@@ -15,12 +15,22 @@ use crate::limits::{
 };
 use rmp::Marker;
 use serde_json::{Map, Number, Value};
+use std::sync::Arc;
 
 struct Reader {
     stream: Stream,
     digest: Digest,
-    /// Bytes taken and not yet given to the checksum.
-    pending: Vec<u8>,
+    /// How many of the bytes that the stream has at hand are settled: given to the checksum, or no part of it.
+    settled: usize,
+    /// Whether it is not known yet if what is taken is part of the checksum; it is kept here until then.
+    undecided: Option<Vec<u8>>,
+}
+
+/// The members of an entry.
+enum Member {
+    Id,
+    Vector,
+    Metadata,
 }
 
 /// The beginning of a value.
@@ -48,13 +58,22 @@ impl Reader {
 
     /// Exactly `count` bytes, which become part of the checksum.
     fn take(&mut self, count: usize) -> Result<&[u8]> {
-        let bytes = self.stream.take(count)?;
-        self.pending.extend_from_slice(bytes);
-        if self.pending.len() >= WORK_BYTES {
-            self.digest.update_bytes(&self.pending)?;
-            self.pending.clear();
+        while let Some(mut taken) = self.stream.refill(count)? {
+            taken.drain(..std::mem::take(&mut self.settled));
+            match &mut self.undecided {
+                Some(bytes) => bytes.extend_from_slice(&taken),
+                None => self.digest.update(Arc::new(Piece { bytes: taken, skipped: Vec::new() }))?,
+            }
         }
-        Ok(bytes)
+        Ok(self.stream.take(count))
+    }
+
+    /// Gives everything that was taken to the checksum.
+    fn settle(&mut self) -> Result<()> {
+        let taken = self.stream.taken();
+        self.digest.update_bytes(taken.get(self.settled..).unwrap_or_default())?;
+        self.settled = taken.len();
+        Ok(())
     }
 
     fn number<const N: usize>(&mut self) -> Result<[u8; N]> {
@@ -199,19 +218,35 @@ impl Reader {
         }
     }
 
+    fn member_name(&mut self) -> Result<Member> {
+        let Begin::Str(length) = self.begin()? else {
+            return Err(self.malformed("expected a member's name as a string"));
+        };
+        if length > ID_BYTES_MAX {
+            return Err(limit("a member's name", length, ID_BYTES_MAX).at(self.stream.offset()));
+        }
+        match self.take(length)? {
+            b"id" => Ok(Member::Id),
+            b"vector" => Ok(Member::Vector),
+            b"metadata" => Ok(Member::Metadata),
+            other => {
+                let message = format!("member '{}' of an entry is not known", shown(&String::from_utf8_lossy(other)));
+                Err(self.malformed(&message))
+            }
+        }
+    }
+
     fn entry(&mut self) -> Result<Entry> {
         let members = self.map("an entry")?;
         let (mut id, mut vector, mut metadata) = (None, None, None);
         for _ in 0..members {
-            let key = self.string("a member's name", ID_BYTES_MAX)?;
-            let twice = match key.as_str() {
-                "id" => id.replace(self.string("an id", MEMBER_BYTES_MAX)?).is_some(),
-                "vector" => vector.replace(self.vector()?).is_some(),
-                "metadata" => metadata.replace(self.metadata()?).is_some(),
-                other => return Err(self.malformed(&format!("member '{}' of an entry is not known", shown(other)))),
+            let (name, twice) = match self.member_name()? {
+                Member::Id => ("id", id.replace(self.string("an id", MEMBER_BYTES_MAX)?).is_some()),
+                Member::Vector => ("vector", vector.replace(self.vector()?).is_some()),
+                Member::Metadata => ("metadata", metadata.replace(self.metadata()?).is_some()),
             };
             if twice {
-                return Err(self.malformed(&format!("an entry has two members '{key}'")));
+                return Err(self.malformed(&format!("an entry has two members '{name}'")));
             }
         }
         let id = id.ok_or_else(|| self.malformed("an entry has no id"))?;
@@ -249,12 +284,12 @@ impl Reader {
 
 /// Reads the whole archive; returns its head and the checksum of its content.
 pub(super) fn read(stream: Stream, delivery: &mut Delivery<'_>) -> Result<(Head, String)> {
-    let mut reader = Reader { stream, digest: Digest::start()?, pending: Vec::new() };
+    let mut reader = Reader { stream, digest: Digest::start()?, settled: 0, undecided: None };
     let mut head = Head::unknown();
     let mut seen: Vec<String> = Vec::new();
     for left in (0..reader.map("the state")?).rev() {
-        reader.digest.update_bytes(&reader.pending)?;
-        reader.pending.clear();
+        reader.settle()?;
+        reader.undecided = Some(Vec::new());
         let key = reader.string("a member's name", ID_BYTES_MAX)?;
         if seen.contains(&key) {
             return Err(reader.malformed(&format!("two members '{}'", shown(&key))));
@@ -264,14 +299,14 @@ pub(super) fn read(stream: Stream, delivery: &mut Delivery<'_>) -> Result<(Head,
         }
         if key == "checksum" {
             // The key and the value are no part of what they check. A member after them would not be checked at all.
-            reader.pending.clear();
             let checksum = reader.string("the checksum", ID_BYTES_MAX)?;
-            reader.pending.clear();
             head.checksum = Some(checksum);
             if left > 0 {
                 return Err(reader.malformed("the checksum is not the last member"));
             }
         } else {
+            let bytes = reader.undecided.take().unwrap_or_default();
+            reader.digest.update_bytes(&bytes)?;
             reader.member(&mut head, &key, delivery)?;
         }
         seen.push(key);
@@ -279,10 +314,12 @@ pub(super) fn read(stream: Stream, delivery: &mut Delivery<'_>) -> Result<(Head,
     if !seen.iter().any(|key| key == "vectors") {
         return Err(reader.malformed("not the state of a database: it has no 'vectors'"));
     }
+    if reader.undecided.is_none() {
+        reader.settle()?;
+    }
     if !reader.stream.available()?.is_empty() {
         return Err(reader.malformed("other bytes follow the archive"));
     }
-    reader.digest.update_bytes(&reader.pending)?;
     let checksum = reader.digest.finish()?;
     Ok((head, checksum))
 }

@@ -1,6 +1,6 @@
 //! The uncompressed bytes of an archive as one long text: looked at, taken, and counted.
 
-use crate::codec::Blocks;
+use crate::codec::{Blocks, SPARE_BYTES};
 use crate::error::{Error, Kind, Result};
 
 /// A window on the stream that grows only as far as one value needs.
@@ -37,18 +37,36 @@ impl Stream {
         self.at = (self.at + count).min(self.buffer.len());
     }
 
-    /// Exactly `count` bytes in one piece. The caller has checked `count` against a limit.
-    pub fn take(&mut self, count: usize) -> Result<&[u8]> {
-        while self.buffer.len() - self.at < count {
-            let Some(block) = self.blocks.next_block()? else { return Err(self.cut()) };
-            self.buffer.drain(..self.at);
-            self.base += self.at as u64;
-            self.at = 0;
-            self.buffer.extend_from_slice(&block);
+    /// Sees to it that `count` bytes are at hand in one piece. Gives back what was taken when it had to move on, and
+    /// has to be called again then. The caller has checked `count` against a limit.
+    pub fn refill(&mut self, count: usize) -> Result<Option<Vec<u8>>> {
+        if self.buffer.len() - self.at >= count {
+            return Ok(None);
         }
+        let Some(mut block) = self.blocks.next_block()? else { return Err(self.cut()) };
+        let mut rest = self.buffer.split_off(self.at);
+        // Most values are small against a block: their beginning is put in front of it, where it has room for that.
+        if rest.len() <= SPARE_BYTES {
+            block.splice(..0, rest);
+        } else {
+            rest.append(&mut block);
+            block = rest;
+        }
+        self.base += self.at as u64;
+        self.at = 0;
+        Ok(Some(std::mem::replace(&mut self.buffer, block)))
+    }
+
+    /// The next `count` bytes; fewer when they are not at hand.
+    pub fn take(&mut self, count: usize) -> &[u8] {
         let from = self.at;
-        self.at += count;
-        self.buffer.get(from..self.at).ok_or_else(|| Error::new(Kind::Internal, "the stream lost its place"))
+        self.advance(count);
+        self.buffer.get(from..self.at).unwrap_or_default()
+    }
+
+    /// What was taken since the stream last moved on.
+    pub fn taken(&self) -> &[u8] {
+        self.buffer.get(..self.at).unwrap_or_default()
     }
 
     /// The error of a stream that ends inside a value.

@@ -5,7 +5,7 @@ use super::{Format, Options};
 use crate::codec::{Compressor, Digest, Piece, Tally};
 use crate::control::Control;
 use crate::error::Result;
-use crate::format::{Description, Entry, state_json, state_msgpack};
+use crate::format::{Description, Entry, Fingerprint, state_json, state_msgpack};
 use crate::limits::WORK_BYTES;
 use crate::workers::InOrder;
 use std::io::Write;
@@ -22,6 +22,8 @@ pub struct Written {
     pub checksum: String,
     /// SHA-256 of the bytes as stored, where it was asked for.
     pub stored_checksum: Option<String>,
+    /// The content as one value, for telling whether anything changed since.
+    pub fingerprint: Fingerprint,
 }
 
 /// What to write.
@@ -46,10 +48,19 @@ fn plain(text: impl Into<Vec<u8>>) -> Arc<Piece> {
     Arc::new(Piece { bytes: text.into(), skipped: Vec::new() })
 }
 
+/// Entries encoded.
+struct Encoded {
+    piece: Piece,
+    count: u64,
+    fingerprint: Fingerprint,
+}
+
 /// Encodes some entries; `first` tells whether they are the first of the archive.
-fn encode(format: Format, entries: &[Arc<Entry>], first: bool) -> Result<Piece> {
-    let mut piece = Piece::default();
+fn encode(format: Format, entries: &[Arc<Entry>], first: bool) -> Result<Encoded> {
+    let (mut piece, mut fingerprint) = (Piece::default(), Fingerprint::default());
+    piece.bytes.reserve(entries.iter().map(|entry| room(format, entry)).sum());
     for (index, entry) in entries.iter().enumerate() {
+        fingerprint.add(entry);
         if format == Format::Binary {
             state_msgpack::push_entry(&mut piece.bytes, entry)?;
             continue;
@@ -61,7 +72,13 @@ fn encode(format: Format, entries: &[Arc<Entry>], first: bool) -> Result<Piece> 
         piece.bytes.push(b'\n');
         state_json::push_entry(&mut piece.bytes, entry)?;
     }
-    Ok(piece)
+    Ok(Encoded { piece, count: entries.len() as u64, fingerprint })
+}
+
+/// Bytes that are enough for nearly every entry, so that the memory of a piece is allocated once.
+fn room(format: Format, entry: &Entry) -> usize {
+    let number = if format == Format::Binary { 4 } else { 14 };
+    64 + entry.id.len() + entry.vector.len() * number + entry.metadata.as_ref().map_or(0, |text| text.len())
 }
 
 /// Takes the next entries that make about one unit of work.
@@ -83,6 +100,7 @@ struct Output<'a, W: Write> {
     operation: &'a str,
     done: u64,
     total: u64,
+    fingerprint: Fingerprint,
 }
 
 impl<W: Write> Output<'_, W> {
@@ -92,9 +110,11 @@ impl<W: Write> Output<'_, W> {
         Ok(())
     }
 
-    fn put_entries(&mut self, (piece, count): (Result<Piece>, u64)) -> Result<()> {
+    fn put_entries(&mut self, encoded: Result<Encoded>) -> Result<()> {
         self.control.check()?;
-        self.put(Arc::new(piece?))?;
+        let Encoded { piece, count, fingerprint } = encoded?;
+        self.put(Arc::new(piece))?;
+        self.fingerprint.join(&fingerprint);
         self.done += count;
         let message = format!("{} of {} entries", self.done, self.total);
         self.control.report(self.operation, PROGRESS, self.done, self.total, &message);
@@ -108,7 +128,8 @@ pub fn write<W: Write>(content: Content<'_>, options: Options, out: W, control: 
     let tally = Tally::new(out, content.stored_checksum);
     let out = Compressor::new(tally, options.compression, options.level)?;
     let (digest, operation, total) = (Digest::start()?, content.operation, content.count);
-    let mut output = Output { out, digest, control, operation, done: 0, total };
+    let fingerprint = Fingerprint::default();
+    let mut output = Output { out, digest, control, operation, done: 0, total, fingerprint };
     control.report(operation, PROGRESS, 0, total, "Encoding entries");
     output.put(plain(match format {
         Format::Json => state_json::encode_head(content.description, total).into_bytes(),
@@ -121,8 +142,8 @@ pub fn write<W: Write>(content: Content<'_>, options: Options, out: W, control: 
         if work.is_empty() {
             break;
         }
-        let (count, is_first) = (work.len() as u64, std::mem::take(&mut first));
-        if let Some(done) = pool.push(move || (encode(format, &work, is_first), count))? {
+        let is_first = std::mem::take(&mut first);
+        if let Some(done) = pool.push(move || encode(format, &work, is_first))? {
             output.put_entries(done)?;
         }
     }
@@ -149,5 +170,6 @@ fn finish<W: Write>(mut output: Output<'_, W>, format: Format, timestamp: u64) -
         Format::Binary => out.write_all(&state_msgpack::encode_checksum(&checksum)?)?,
     }
     let (inner, bytes, stored_checksum) = out.finish()?.finish();
-    Ok((inner, Written { count: output.done, bytes, checksum, stored_checksum }))
+    let (count, fingerprint) = (output.done, output.fingerprint);
+    Ok((inner, Written { count, bytes, checksum, stored_checksum, fingerprint }))
 }

@@ -10,4 +10,4 @@ mod read_ahead;
 pub use checksum::{Digest, Piece, Tally};
 pub use compress::{Compression, Compressor};
 pub use decompress::{Opened, open};
-pub use read_ahead::{Blocks, Counted};
+pub use read_ahead::{Blocks, Counted, SPARE_BYTES};

@@ -11,6 +11,8 @@ use std::thread::JoinHandle;
 
 const BLOCK_BYTES: usize = WORK_BYTES;
 const BLOCKS_AHEAD: usize = 3;
+/// What fits in the memory of a block beside it: the beginning of a value that the block before it cut.
+pub const SPARE_BYTES: usize = 16 << 10;
 
 /// A reader that tells other threads how many bytes it has delivered.
 pub struct Counted<R> {
@@ -66,7 +68,7 @@ impl Blocks {
 /// Sends every block, then an empty one; ends early when nobody listens any more.
 fn deliver(mut source: impl Read, blocks: &SyncSender<io::Result<Vec<u8>>>) {
     loop {
-        let mut block = Vec::with_capacity(BLOCK_BYTES);
+        let mut block = Vec::with_capacity(BLOCK_BYTES + SPARE_BYTES);
         let result = source.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut block).map(|_| block);
         let last = result.as_ref().map_or(true, Vec::is_empty);
         if blocks.send(result).is_err() || last {

@@ -5,6 +5,8 @@
 use crate::error::{Error, Kind, Result};
 use crate::limits::{DEPTH_MAX, DIMENSION_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX};
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 const SHOWN_CHARS_MAX: usize = 64;
 
@@ -36,10 +38,41 @@ impl Entry {
 
     /// Whether both hold the same bits.
     pub fn same_bits(&self, other: &Entry) -> bool {
+        self.metadata == other.metadata && self.same_content(other)
+    }
+
+    /// Whether both hold the same bits, but for the order of the keys in their metadata.
+    pub fn same_content(&self, other: &Entry) -> bool {
         self.id == other.id
-            && self.metadata == other.metadata
             && self.vector.len() == other.vector.len()
             && self.vector.iter().zip(&other.vector).all(|(a, b)| a.to_bits() == b.to_bits())
+            && same_members(self.metadata.as_deref(), other.metadata.as_deref())
+    }
+}
+
+/// Whether two texts of metadata are the same members, in whatever order their keys stand: databases that parse metadata
+/// give them back in an order of their own. Numbers and strings are compared as text, so that no digit is lost.
+pub fn same_members(a: Option<&str>, b: Option<&str>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a == b || (a.len() == b.len() && sorted(a) == sorted(b)),
+        (a, b) => a == b,
+    }
+}
+
+/// The text with the keys of each object in order; as it is where it is not well-formed.
+fn sorted(text: &str) -> String {
+    let parts: Option<Vec<String>> = match text.as_bytes().first() {
+        Some(b'{') => serde_json::from_str::<BTreeMap<String, &RawValue>>(text).ok().map(|members| {
+            members.iter().map(|(key, value)| format!("{key:?}:{}", sorted(value.get()))).collect()
+        }),
+        Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(text)
+            .ok()
+            .map(|items| items.iter().map(|item| sorted(item.get())).collect()),
+        _ => None,
+    };
+    match (parts, text.get(..1)) {
+        (Some(parts), Some(open)) => format!("{open}{}", parts.join(",")),
+        _ => text.to_owned(),
     }
 }
 
@@ -160,8 +193,31 @@ pub fn check_metadata(id: &str, text: &str) -> Result<()> {
 
 /// JSON text without the white space between its tokens, so that one object has one text in every archive.
 fn compact(id: &str, text: &str) -> Result<Box<str>> {
-    let (mut quoted, mut escaped, mut depth) = (false, false, 0);
-    let mut kept = String::with_capacity(text.len());
+    let (mut quoted, mut escaped, mut depth, mut spaces) = (false, false, 0, 0);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b' ' | b'\t' | b'\n' | b'\r' => spaces += 1,
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > DEPTH_MAX {
+                    let message = format!("metadata of id '{}' is nested deeper than {DEPTH_MAX} levels", shown(id));
+                    return Err(Error::new(Kind::Limit, message));
+                }
+            }
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+    }
+    Ok(if spaces == 0 { text.into() } else { without_spaces(text, text.len() - spaces) })
+}
+
+fn without_spaces(text: &str, bytes: usize) -> Box<str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let mut kept = String::with_capacity(bytes);
     for c in text.chars() {
         if quoted || !matches!(c, ' ' | '\t' | '\n' | '\r') {
             kept.push(c);
@@ -170,16 +226,10 @@ fn compact(id: &str, text: &str) -> Result<Box<str>> {
             _ if escaped => escaped = false,
             '\\' if quoted => escaped = true,
             '"' => quoted = !quoted,
-            '{' | '[' if !quoted => depth += 1,
-            '}' | ']' if !quoted => depth -= 1,
             _ => {}
         }
-        if depth > DEPTH_MAX {
-            let message = format!("metadata of id '{}' is nested deeper than {DEPTH_MAX} levels", shown(id));
-            return Err(Error::new(Kind::Limit, message));
-        }
     }
-    Ok(kept.into())
+    kept.into()
 }
 
 #[cfg(test)]
@@ -214,6 +264,17 @@ mod tests {
         let entry = |depth: usize| Entry::new("a", vec![1.0], Some(&nested(depth)));
         assert!(entry(DEPTH_MAX).is_ok());
         assert_eq!(entry(DEPTH_MAX + 1).unwrap_err().kind, Kind::Limit);
+    }
+
+    #[test]
+    fn the_order_of_keys_is_no_difference_and_everything_else_is() {
+        let same = |a, b| same_members(Some(a), Some(b));
+        assert!(same(r#"{"a":1,"b":{"c":[{"d":1,"e":2}],"f":2}}"#, r#"{"b":{"f":2,"c":[{"e":2,"d":1}]},"a":1}"#));
+        assert!(!same(r#"{"a":1,"b":2}"#, r#"{"a":2,"b":1}"#));
+        assert!(!same(r#"{"a":[1,2]}"#, r#"{"a":[2,1]}"#));
+        assert!(!same(r#"{"a":9007199254740993,"b":1}"#, r#"{"b":1,"a":9007199254740992}"#));
+        assert!(!same(r#"{"a":"1"}"#, r#"{"a":123}"#));
+        assert!(!same_members(None, Some("{}")) && same_members(None, None));
     }
 
     #[test]

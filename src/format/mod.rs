@@ -2,9 +2,12 @@
 //!
 //! `docs/format.md` is the description; these files link to its sections.
 
+mod decimal;
 pub mod entry;
+pub mod fingerprint;
 pub mod number;
 pub mod state_json;
 pub mod state_msgpack;
 
 pub use entry::{Description, Entry, Metric};
+pub use fingerprint::Fingerprint;

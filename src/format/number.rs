@@ -6,10 +6,15 @@
 //! `"-Infinity"`, `"NaN"`; a NaN with other bits than 0x7fc00000 carries them: `"NaN(0xffc00001)"`
 //! is only read by this library.
 
+use super::decimal::{nearest, push_fraction, take_digits};
+
 const QUIET_NAN: u32 = 0x7fc0_0000;
 
 /// Appends `x` as one JSON value.
 pub fn push_f32(out: &mut Vec<u8>, x: f32) {
+    if push_fraction(out, x) {
+        return;
+    }
     if !x.is_finite() {
         return push_special(out, x);
     }
@@ -62,17 +67,20 @@ fn respell(out: &mut Vec<u8>, digits: &str, exponent: i32) {
 
 /// The f32 of one JSON value: a number, one of our strings, or `null`, which the earlier package wrote for NaN.
 pub fn parse_f32(text: &[u8]) -> Option<f32> {
-    let text = std::str::from_utf8(text).ok()?;
-    if let Some(special) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        return parse_special(special);
+    take_f32(text).filter(|(_, rest)| rest.is_empty()).map(|(x, _)| x)
+}
+
+/// As `parse_f32` for the value that `text` begins with, and the text after it.
+pub fn take_f32(text: &[u8]) -> Option<(f32, &[u8])> {
+    match text {
+        [b'"', rest @ ..] => {
+            let length = rest.iter().position(|byte| *byte == b'"')?;
+            let (special, rest) = rest.split_at_checked(length)?;
+            Some((parse_special(std::str::from_utf8(special).ok()?)?, rest.get(1..)?))
+        }
+        [b'n', b'u', b'l', b'l', rest @ ..] => Some((f32::from_bits(QUIET_NAN), rest)),
+        _ => take_number(text),
     }
-    if text == "null" {
-        return Some(f32::from_bits(QUIET_NAN));
-    }
-    if !is_json_number(text.as_bytes()) {
-        return None;
-    }
-    text.parse::<f32>().ok().filter(|x| x.is_finite())
 }
 
 fn parse_special(text: &str) -> Option<f32> {
@@ -87,35 +95,47 @@ fn parse_special(text: &str) -> Option<f32> {
     }
 }
 
-/// RFC 8259, section 6.
-fn is_json_number(text: &[u8]) -> bool {
-    fn digits(text: &[u8]) -> &[u8] {
-        let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        text.get(count..).unwrap_or_default()
-    }
-    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-    let mut rest = match unsigned {
-        [b'0', rest @ ..] => rest,
-        [b'1'..=b'9', ..] => digits(unsigned),
-        _ => return false,
+/// A number as RFC 8259, section 6, spells it, and the text after it.
+fn take_number(text: &[u8]) -> Option<(f32, &[u8])> {
+    let negative = text.first() == Some(&b'-');
+    let unsigned = text.get(usize::from(negative)..)?;
+    let (mut number, mut rest) = match unsigned {
+        [b'0', rest @ ..] => (0, rest),
+        [b'1'..=b'9', ..] => take_digits(0, unsigned),
+        _ => return None,
     };
+    let mut digits = unsigned.len() - rest.len();
+    let mut exponent = 0;
     if let [b'.', fraction @ ..] = rest {
-        rest = digits(fraction);
-        if rest.len() == fraction.len() {
-            return false;
+        (number, rest) = take_digits(number, fraction);
+        let count = fraction.len() - rest.len();
+        if count == 0 {
+            return None;
+        }
+        digits += count;
+        exponent = -i32::try_from(count).ok()?;
+    }
+    if let [b'e' | b'E', signed @ ..] = rest {
+        let down = signed.first() == Some(&b'-');
+        let unsigned = signed.strip_prefix(b"+").or_else(|| signed.strip_prefix(b"-")).unwrap_or(signed);
+        let scale;
+        (scale, rest) = take_digits(0, unsigned);
+        match unsigned.len() - rest.len() {
+            0 => return None,
+            1..=5 => exponent += if down { -(scale as i32) } else { scale as i32 },
+            _ => digits = usize::MAX,
         }
     }
-    if let [b'e' | b'E', exponent @ ..] = rest {
-        let unsigned = match exponent {
-            [b'+' | b'-', rest @ ..] => rest,
-            other => other,
-        };
-        rest = digits(unsigned);
-        if rest.len() == unsigned.len() {
-            return false;
+    // A number of so many digits fits in 64 bits.
+    let quick = if digits <= 19 { nearest(number, exponent) } else { None };
+    let x = match quick {
+        Some(x) => f32::from_bits(x.to_bits() | (u32::from(negative) << 31)),
+        None => {
+            let number = text.get(..text.len() - rest.len())?;
+            std::str::from_utf8(number).ok()?.parse::<f32>().ok().filter(|x| x.is_finite())?
         }
-    }
-    rest.is_empty()
+    };
+    Some((x, rest))
 }
 
 #[cfg(test)]

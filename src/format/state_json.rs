@@ -4,7 +4,7 @@
 //! checksum, which is SHA-256 over the text without white space and without the `checksum` member.
 
 use super::entry::{Description, Entry, Metric, shown};
-use super::number::{parse_f32, push_f32};
+use super::number::{push_f32, take_f32};
 use crate::error::{Error, Kind, Result};
 use crate::limits::DIMENSION_MAX;
 use serde::Deserialize;
@@ -183,7 +183,8 @@ fn decode_vector(walk: &mut Walk<'_>) -> Result<Vec<f32>> {
     };
     let end = if keyed { b'}' } else { b']' };
     walk.take(1);
-    let mut vector = Vec::new();
+    // A number has ten to twelve bytes in most archives: room for a few more than there will be.
+    let mut vector = Vec::with_capacity((walk.rest.len() / 8).min(DIMENSION_MAX));
     while !walk.eat(end) {
         if !vector.is_empty() && !walk.eat(b',') {
             return Err(malformed("a vector lacks a comma between numbers"));
@@ -197,12 +198,16 @@ fn decode_vector(walk: &mut Walk<'_>) -> Result<Vec<f32>> {
                 return Err(malformed(format!("a vector has the key '{}' in place {}", shown(&key), vector.len())));
             }
         }
-        let length = walk.rest.iter().take_while(|byte| !matches!(byte, b',' | b']' | b'}')).count();
-        let text = walk.take(length);
-        vector.push(parse_f32(text).ok_or_else(|| {
-            let shown = shown(&String::from_utf8_lossy(text));
-            malformed(format!("a vector has '{shown}' in place {} where an f32 is due", vector.len()))
-        })?);
+        match take_f32(walk.rest) {
+            Some((x, rest @ [b',' | b']' | b'}', ..])) => {
+                vector.push(x);
+                walk.rest = rest;
+            }
+            _ => {
+                let text = shown(&String::from_utf8_lossy(walk.value()));
+                return Err(malformed(format!("a vector has '{text}' in place {} where an f32 is due", vector.len())));
+            }
+        }
     }
     Ok(vector)
 }

@@ -4,6 +4,7 @@
 //! last member: SHA-256 over every byte of the file before the member's key.
 
 use super::entry::{Description, Entry};
+use super::fingerprint::push_vector;
 use super::state_json::VERSION;
 use crate::error::{Error, Kind, Result};
 use rmp::encode::{
@@ -77,7 +78,7 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) -> Result<()> {
     write_str(&mut buffer, "vector").map_err(internal)?;
     write_bin_len(&mut buffer, (entry.vector.len() * 4) as u32).map_err(internal)?;
     let mut bytes = buffer.into_vec();
-    bytes.extend(entry.vector.iter().flat_map(|x| x.to_le_bytes()));
+    push_vector(&mut bytes, &entry.vector);
     if let Some(metadata) = &entry.metadata {
         let mut buffer = ByteBuf::from_vec(bytes);
         write_str(&mut buffer, "metadata").map_err(internal)?;

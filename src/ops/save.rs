@@ -4,7 +4,7 @@ use crate::archive::{self, Content, Options};
 use crate::control::Control;
 use crate::env::{self, Replacement};
 use crate::error::{Error, Result};
-use crate::store::{Version, fingerprint};
+use crate::store::Version;
 use std::path::{Path, PathBuf};
 
 /// What to save where.
@@ -81,7 +81,7 @@ pub(super) fn write(
         count: written.count,
         dimension: version.description().dimension.unwrap_or(0),
         checksum: written.checksum,
-        fingerprint: fingerprint(version)?,
+        fingerprint: written.fingerprint.to_string(),
         timestamp,
     };
     Ok(Uncommitted { replacement, report, stored_checksum: written.stored_checksum })

@@ -1,56 +1,34 @@
-//! One value for the content of a collection: order does not matter, one bit does.
-//!
-//! Each entry is hashed (XXH3, 128 bits) and the hashes are added. It tells whether anything changed; it is no defence
-//! against someone who makes collisions on purpose, and nothing depends on that.
+//! The fingerprint of a whole version, taken on every core.
 
 use super::version::Version;
 use crate::error::Result;
-use crate::format::Entry;
+use crate::format::{Entry, Fingerprint};
 use crate::workers::InOrder;
 use std::sync::Arc;
-use xxhash_rust::xxh3::Xxh3;
 
 const WORK_ENTRIES: usize = 4_096;
-
-fn hash(entry: &Entry) -> u128 {
-    let mut hash = Xxh3::new();
-    hash.update(&(entry.id.len() as u64).to_le_bytes());
-    hash.update(entry.id.as_bytes());
-    hash.update(&(entry.vector.len() as u64).to_le_bytes());
-    let mut bytes = [0; 1_024];
-    for words in entry.vector.chunks(bytes.len() / 4) {
-        for (place, x) in bytes.chunks_exact_mut(4).zip(words) {
-            place.copy_from_slice(&x.to_le_bytes());
-        }
-        hash.update(bytes.get(..words.len() * 4).unwrap_or_default());
-    }
-    match &entry.metadata {
-        None => hash.update(&[0]),
-        Some(text) => {
-            hash.update(&[1]);
-            hash.update(text.as_bytes());
-        }
-    }
-    hash.digest128()
-}
 
 /// The fingerprint of a version's content.
 pub fn fingerprint(version: &Version) -> Result<String> {
     let mut pool = InOrder::new("fingerprint")?;
-    let mut sum = 0_u128;
+    let mut whole = Fingerprint::default();
     let mut entries = version.entries().cloned();
     loop {
         let work: Vec<Arc<Entry>> = entries.by_ref().take(WORK_ENTRIES).collect();
         if work.is_empty() {
             break;
         }
-        let add = move || work.iter().fold(0_u128, |sum, entry| sum.wrapping_add(hash(entry)));
-        sum = sum.wrapping_add(pool.push(add)?.unwrap_or(0));
+        let part = pool.push(move || {
+            let mut part = Fingerprint::default();
+            work.iter().for_each(|entry| part.add(entry));
+            part
+        })?;
+        whole.join(&part.unwrap_or_default());
     }
     while let Some(part) = pool.pop()? {
-        sum = sum.wrapping_add(part);
+        whole.join(&part);
     }
-    Ok(format!("{:x}-{sum:032x}", version.len()))
+    Ok(whole.to_string())
 }
 
 #[cfg(test)]

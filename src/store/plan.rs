@@ -33,7 +33,7 @@ impl Plan {
         let (old_ids, new_ids) = (indexed(old)?, indexed(new)?);
         for entry in new.entries() {
             match old_ids.get(&entry.id) {
-                Some(found) if Arc::ptr_eq(found, entry) || found.same_bits(entry) => {}
+                Some(found) if Arc::ptr_eq(found, entry) || found.same_content(entry) => {}
                 Some(_) => {
                     plan.changed.push(entry.clone());
                     plan.puts.push(entry.clone());

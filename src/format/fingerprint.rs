@@ -1,0 +1,57 @@
+//! One value for the content of entries: their order does not matter, one bit does.
+//!
+//! Each entry is hashed (XXH3, 128 bits) and the hashes are added. It tells whether anything changed; it is no defence
+//! against someone who makes collisions on purpose, and nothing depends on that.
+
+use super::entry::Entry;
+use std::fmt;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The fingerprint of the entries that were added so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    entries: u64,
+    sum: u128,
+    /// The bytes that are hashed, here to be allocated once.
+    bytes: Vec<u8>,
+}
+
+impl Fingerprint {
+    /// Adds an entry.
+    pub fn add(&mut self, entry: &Entry) {
+        let bytes = &mut self.bytes;
+        bytes.clear();
+        bytes.extend_from_slice(&(entry.id.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(entry.id.as_bytes());
+        bytes.extend_from_slice(&(entry.vector.len() as u64).to_le_bytes());
+        push_vector(bytes, &entry.vector);
+        bytes.push(u8::from(entry.metadata.is_some()));
+        bytes.extend_from_slice(entry.metadata.as_deref().unwrap_or_default().as_bytes());
+        self.sum = self.sum.wrapping_add(xxh3_128(bytes));
+        self.entries += 1;
+    }
+
+    /// Adds all entries of another.
+    pub fn join(&mut self, other: &Fingerprint) {
+        self.entries += other.entries;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:032x}", self.entries, self.sum)
+    }
+}
+
+/// Appends the numbers, little-endian.
+pub(super) fn push_vector(out: &mut Vec<u8>, vector: &[f32]) {
+    const AT_ONCE: usize = 16;
+    let (blocks, rest) = vector.as_chunks::<AT_ONCE>();
+    for block in blocks {
+        out.extend_from_slice(block.map(f32::to_le_bytes).as_flattened());
+    }
+    for x in rest {
+        out.extend_from_slice(&x.to_le_bytes());
+    }
+}
