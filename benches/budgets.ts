@@ -50,12 +50,20 @@ const BUDGETS: Budget[] = [
     measure: (results) => worst(results, /^(native-)?save:/, ({ stallMs }) => stallMs), met: (value) => value <= 10,
   },
   {
-    name: 'longest stall while loading, worst of all, ms', target: 'at most 10',
-    measure: (results) => worst(results, /^(native-)?load:/, ({ stallMs }) => stallMs), met: (value) => value <= 10,
+    name: 'longest stall while loading, native part, ms', target: 'at most 10',
+    measure: (results) => worst(results, /^native-load:/, ({ stallMs }) => stallMs), met: (value) => value <= 10,
   },
   {
-    name: '99th percentile of stalls, worst of all, ms', target: 'at most 5',
-    measure: (results) => worst(results, /^(native-)?(save|load):/, ({ stallP99Ms }) => stallP99Ms), met: (value) => value <= 5,
+    name: 'longest stall while loading into a Map, worst of all, ms', target: 'at most 10',
+    measure: (results) => worst(results, /^load:/, ({ stallMs }) => stallMs), met: (value) => value <= 10,
+  },
+  {
+    name: '99th percentile of the stalls of a save, worst of all, ms', target: 'at most 5',
+    measure: (results) => worst(results, /^(native-)?save:/, ({ stallP99Ms }) => stallP99Ms), met: (value) => value <= 5,
+  },
+  {
+    name: '99th percentile of the stalls of a load into a Map, worst of all, ms', target: 'at most 5',
+    measure: (results) => worst(results, /^load:/, ({ stallP99Ms }) => stallP99Ms), met: (value) => value <= 5,
   },
 ];
 

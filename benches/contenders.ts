@@ -2,7 +2,7 @@
 // measured. Loads read the file that the save of the same name has left.
 //
 // Peers do what a careful application does without this package: the same entries, one file, made durable.
-import { fsyncSync, readFileSync, openSync, readSync, closeSync, statSync } from 'node:fs';
+import { existsSync, fsyncSync, readFileSync, openSync, readSync, closeSync, statSync } from 'node:fs';
 import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
 import { DatabasePersistence, type CompressionType } from 'ruvector-persistence';
@@ -143,14 +143,21 @@ function peer(format: Format, compression: 'none' | 'gzip' | 'brotli'): Contende
       name: `load:${file}`,
       prepare(_count, folder) {
         return () => {
-          const bytes = unpack[compression]!(readFileSync(fileOf(folder, file)));
-          const state = (format === 'json' ? JSON.parse(bytes.toString()) : new Unpackr().unpack(bytes)) as { vectors: { id: string; vector: number[] | Buffer; metadata: object }[] };
-          const map = new Map(state.vectors.map(({ id, vector, metadata }) => [id, { metadata, vector: floatsOf(vector) }]));
+          const bytes = unpack[compression]!(readFileSync(readable(folder, file, format, compression)));
+          const state = (format === 'json' ? JSON.parse(bytes.toString()) : new Unpackr({ mapsAsObjects: true }).unpack(bytes)) as { vectors: { id: string; vector: number[] | Buffer; metadata: object | string }[] };
+          const objectOf = (metadata: object | string): object => (typeof metadata === 'string' ? (JSON.parse(metadata) as object) : metadata);
+          const map = new Map(state.vectors.map(({ id, vector, metadata }) => [id, { metadata: objectOf(metadata), vector: floatsOf(vector) }]));
           if (map.size !== state.vectors.length) throw new Error('the peer lost entries');
         };
       },
     },
   ];
+}
+
+/** What a peer loads: its own file, or ours of the same kind, which any library reads, when it could not write one. */
+function readable(folder: string, file: string, format: Format, compression: CompressionType): string {
+  const own = fileOf(folder, file);
+  return existsSync(own) ? own : fileOf(folder, `ours:${format}:${compression}`);
 }
 
 const floatsOf = (vector: number[] | Buffer): Float32Array =>

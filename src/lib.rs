@@ -8,8 +8,8 @@
 //! | rank | modules | what they know |
 //! |---|---|---|
 //! | 0 | [`error`], [`limits`], [`control`], [`workers`] | failures, maxima, progress and cancellation, threads |
-//! | 1 | [`mod@env`], [`codec`] | the operating system; compression and checksums of bytes in memory |
-//! | 2 | [`mod@format`] | one structure each: encode, decode, limits |
+//! | 1 | [`env`](mod@env), [`codec`] | the operating system; compression and checksums of bytes in memory |
+//! | 2 | [`format`](mod@format) | one structure each: encode, decode, limits |
 //! | 3 | [`archive`], [`foreign`] | whole files of ours; files of other databases |
 //! | 4 | [`store`] | collections and their versions |
 //! | 5 | [`ops`] | one operation each: request, response, run |
