@@ -124,9 +124,11 @@ test.serial('a save aborted at any moment: the file before or the new one, and t
   const persistence = attach(t, map, { baseDir })
   const path = await persistence.save()
   let mark = 1
+  let held = 1
   let aborted = 0
   for (let round = 0; round < 40; round++) {
-    for (const [id] of map) map.set(id, { vector: new Float32Array(64).fill(mark + 1), metadata: { n: mark + 1 } })
+    held = mark + 1
+    for (const [id] of map) map.set(id, { vector: new Float32Array(64).fill(held), metadata: { n: held } })
     const content = contentOfMap(map)
     const controller = new AbortController()
     const reason = new Error(`round ${round}`)
@@ -145,7 +147,7 @@ test.serial('a save aborted at any moment: the file before or the new one, and t
   t.log(`${aborted} of 40 were aborted`)
   t.true(aborted > 0)
   await persistence.save()
-  t.deepEqual((await markOf(path, join(baseDir, 'other'))).mark, mark + 1)
+  t.is((await markOf(path, join(baseDir, 'other'))).mark, held, 'a save after them holds what the database holds')
 })
 
 test.serial('a load aborted at any moment: the content before or the new one, whole', async (t) => {

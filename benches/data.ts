@@ -1,8 +1,8 @@
 // The entries that every contender gets: real sentence embeddings of 384 numbers with their metadata (about 150 bytes).
 //
-// DATASET=<path without extension> names a larger set (`.f32` and `.jsonl`); without it ../shared/data/minilm-10000 is taken
-// when it is there, else the 2,000 of examples/data. A larger N repeats the rows under new ids, with a small deterministic
-// change so that no two vectors are equal.
+// DATASET=<path without extension> names another set (`.f32` and `.jsonl`); without it the 10,000 that may lie beside the
+// repository are taken when they are there, else the 2,000 of examples/data. A larger N repeats the rows under new ids, with a
+// small deterministic change so that no two vectors are equal.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Failure, NativeCollection } from '../native.js';

@@ -2,7 +2,7 @@
 //
 // Every measurement is a process of its own; the contenders take turns, round after round, and a ratio is always of two
 // measurements of the same round. The first round of each N is always whole; in later rounds those contenders sit out for
-// which too little of `--minutes` is left. Options: `--n 1000,10000,100000`, `--rounds 5`, `--minutes 9`, `--quick` (1,000
+// which too little of `--minutes` is left, and those that take long because they compress, which varies little. Options: `--n 1000,10000,100000`, `--rounds 5`, `--minutes 9`, `--quick` (1,000
 // entries, one round), `--only <parts of names>`, `--json` (results instead of tables), `--write` (tables into
 // docs/benchmarks.md).
 import { execFile } from 'node:child_process';
@@ -52,8 +52,12 @@ interface Plan {
   only: string[];
 }
 
+/** What compresses is measured again only when it took no more seconds than this. */
+const COMPRESSED_AGAIN = 3;
+
 /** Whether there is time for one more of what took `last` seconds: an N gets its share of the time, larger ones more. */
-function timeFor(last: number, count: number, { counts, minutes }: Plan): boolean {
+function timeFor(name: string, last: number, count: number, { counts, minutes }: Plan): boolean {
+  if (last > COMPRESSED_AGAIN && /:(gzip|brotli|zstd)$/.test(name)) return false;
   const weight = (n: number): number => Math.sqrt(n);
   const share = counts.filter((n) => n <= count).reduce((sum, n) => sum + weight(n), 0) / counts.reduce((sum, n) => sum + weight(n), 0);
   return performance.now() / 1000 + last < minutes * 60 * share;
@@ -62,7 +66,10 @@ function timeFor(last: number, count: number, { counts, minutes }: Plan): boolea
 async function runAll(plan: Plan): Promise<Result[]> {
   const { counts, rounds, only } = plan;
   const results: Result[] = [];
-  const wanted = order.filter(({ name }) => only.length === 0 || only.some((part) => name.includes(part)));
+  const asked = order.filter(({ name }) => only.length === 0 || only.some((part) => name.includes(part)));
+  // What reads a file needs the save that leaves it.
+  const sources = new Set(asked.map(({ name }) => name.replace(/^(load|raw-write|raw-read|native-load|batch-\d+):/, 'save:')));
+  const wanted = order.filter((one) => asked.includes(one) || sources.has(one.name));
   for (const count of counts) {
     const seconds = new Map<string, number>();
     const folder = mkdtempSync(join(tmpdir(), 'ruvector-persistence-bench-'));
@@ -70,7 +77,7 @@ async function runAll(plan: Plan): Promise<Result[]> {
     try {
       for (let round = 0; round < rounds; round++) {
         for (const { name } of wanted) {
-          if (round > 0 && !timeFor(seconds.get(name) ?? Infinity, count, plan)) continue;
+          if (round > 0 && !timeFor(name, seconds.get(name) ?? Infinity, count, plan)) continue;
           const start = performance.now();
           const result = { name, count, round, ...(await once(name, count, folder)) };
           results.push(result);
