@@ -62,9 +62,9 @@ pub fn same_members(a: Option<&str>, b: Option<&str>) -> bool {
 /// The text with the keys of each object in order; as it is where it is not well-formed.
 fn sorted(text: &str) -> String {
     let parts: Option<Vec<String>> = match text.as_bytes().first() {
-        Some(b'{') => serde_json::from_str::<BTreeMap<String, &RawValue>>(text).ok().map(|members| {
-            members.iter().map(|(key, value)| format!("{key:?}:{}", sorted(value.get()))).collect()
-        }),
+        Some(b'{') => serde_json::from_str::<BTreeMap<String, &RawValue>>(text)
+            .ok()
+            .map(|members| members.iter().map(|(key, value)| format!("{key:?}:{}", sorted(value.get()))).collect()),
         Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(text)
             .ok()
             .map(|items| items.iter().map(|item| sorted(item.get())).collect()),
