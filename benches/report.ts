@@ -77,7 +77,7 @@ function section(results: Result[], work: 'save' | 'load'): string {
     const times = results.filter((one) => one.name === own && one.ms !== undefined);
     return [
       `${format}${remark ?? ''}`, compression,
-      times.length > 0 ? `${number(timeOf(results, own), 0)} (${times.length})` : 'n/a',
+      String(times.length),
       shown(ratio(results, own, `${floor}:ours:${format}:${compression}`)),
       peer === null ? 'no peer in Node 20' : shown(ratio(results, peer, own)),
       `${worst(results, own, 'stallMs')} / ${peer === null ? 'n/a' : worst(results, peer, 'stallMs')}`,
@@ -85,7 +85,7 @@ function section(results: Result[], work: 'save' | 'load'): string {
     ];
   });
   const head = [
-    'format', 'compression', 'ms (rounds)',
+    'format', 'compression', 'rounds',
     work === 'save' ? 'in raw writes + fsync of the same bytes' : 'in raw reads + copies of the vectors',
     'times faster than the peer', 'longest stall, ms: ours / peer', 'extra peak memory, MiB: ours / peer',
   ];
