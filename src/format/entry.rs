@@ -60,7 +60,7 @@ pub fn same_members(a: Option<&str>, b: Option<&str>) -> bool {
 }
 
 /// The text with the keys of each object in order; as it is where it is not well-formed.
-fn sorted(text: &str) -> String {
+pub(super) fn sorted(text: &str) -> String {
     let parts: Option<Vec<String>> = match text.as_bytes().first() {
         Some(b'{') => serde_json::from_str::<BTreeMap<String, &RawValue>>(text)
             .ok()

@@ -1,9 +1,10 @@
-//! One value for the content of entries: their order does not matter, one bit does.
+//! One value for the content of entries: their order does not matter, nor that of the keys in metadata (databases that
+//! parse metadata give its keys back in an order of their own); everything else does, to the bit.
 //!
 //! Each entry is hashed (XXH3, 128 bits) and the hashes are added. It tells whether anything changed; it is no defence
 //! against someone who makes collisions on purpose, and nothing depends on that.
 
-use super::entry::Entry;
+use super::entry::{Entry, sorted};
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -26,7 +27,9 @@ impl Fingerprint {
         bytes.extend_from_slice(&(entry.vector.len() as u64).to_le_bytes());
         push_vector(bytes, &entry.vector);
         bytes.push(u8::from(entry.metadata.is_some()));
-        bytes.extend_from_slice(entry.metadata.as_deref().unwrap_or_default().as_bytes());
+        if let Some(metadata) = entry.metadata.as_deref() {
+            bytes.extend_from_slice(sorted(metadata).as_bytes());
+        }
         self.sum = self.sum.wrapping_add(xxh3_128(bytes));
         self.entries += 1;
     }

@@ -59,5 +59,8 @@ mod tests {
             assert_ne!(base, other);
         }
         assert_ne!(of(&[("a", 0.0, None)]), of(&[("a", -0.0, None)]));
+        let keys = |text| of(&[("a", 1.0, Some(text))]);
+        assert_eq!(keys(r#"{"a":1,"b":{"c":[2],"d":""}}"#), keys(r#"{"b":{"d":"","c":[2]},"a":1}"#));
+        assert_ne!(keys(r#"{"a":1,"b":2}"#), keys(r#"{"a":2,"b":1}"#));
     }
 }
