@@ -37,6 +37,21 @@ pub enum Kind {
     Metadata,
     /// Larger than a named limit of `limits`.
     Limit,
+    /// Another process, or another handle of this one, has the store open for writing.
+    Locked,
+    /// A sync failed: what was written since the last one is not known to be durable, and nothing more is written until
+    /// the store is opened again.
+    Poisoned,
+    /// The collection, or this handle, takes no writes.
+    ReadOnly,
+    /// The handle was closed.
+    Closed,
+    /// The folder holds something that is not a store.
+    NotADatabase,
+    /// There is a collection of that name.
+    Exists,
+    /// There is no such collection.
+    NotFound,
     /// Not the name of a snapshot.
     SnapshotId,
     /// There is no such snapshot.
@@ -65,6 +80,13 @@ impl Kind {
             Kind::Id => "ERR_ID",
             Kind::Metadata => "ERR_METADATA",
             Kind::Limit => "ERR_LIMIT",
+            Kind::Locked => "ERR_LOCKED",
+            Kind::Poisoned => "ERR_POISONED",
+            Kind::ReadOnly => "ERR_READ_ONLY",
+            Kind::Closed => "ERR_CLOSED",
+            Kind::NotADatabase => "ERR_NOT_A_DATABASE",
+            Kind::Exists => "ERR_EXISTS",
+            Kind::NotFound => "ERR_NOT_FOUND",
             Kind::SnapshotId => "ERR_SNAPSHOT_ID",
             Kind::SnapshotNotFound => "ERR_SNAPSHOT_NOT_FOUND",
             Kind::Unsupported => "ERR_UNSUPPORTED",

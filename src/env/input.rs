@@ -14,6 +14,13 @@ pub struct Input {
     pub length: u64,
 }
 
+impl Input {
+    /// The file itself and its path.
+    pub(super) fn into_file(self) -> (File, PathBuf) {
+        (self.file, self.path)
+    }
+}
+
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.read(buffer)

@@ -4,6 +4,7 @@
 
 mod clock;
 mod directory;
+pub mod fs;
 mod input;
 mod path;
 mod replace;

@@ -5,6 +5,7 @@
 mod decimal;
 pub mod entry;
 pub mod fingerprint;
+pub mod header;
 pub mod number;
 pub mod state_json;
 pub mod state_msgpack;
