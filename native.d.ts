@@ -12,9 +12,9 @@ export type Answer<T> = T | Failure
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** The entries of one database, in memory. */
+/** The entries of one database, in memory or on disk. */
 export declare class NativeCollection {
-  /** An empty collection; what is not given is learnt from the first vector or later. */
+  /** An empty collection in memory; what is not given is learnt from the first vector or later. */
   constructor(dimension?: number | undefined | null, metric?: string | undefined | null)
   /** Numbers in each vector; 0 while unknown. */
   get dimension(): number
@@ -26,22 +26,63 @@ export declare class NativeCollection {
   get lsn(): number
   /** Where it came from, when it was loaded or adopted. */
   get source(): LoadInfo | null
+  /** Why nothing can be written; null when it can. */
+  refusal(): Failure | null
   /** Sets what was unknown; a failure when it contradicts what is known. */
   describe(dimension?: number | undefined | null, metric?: string | undefined | null): Failure | null
-  /** Inserts or replaces; `rule` is 'replace' or 'ruvector'. Nothing changes on a failure. */
-  put(id: string, vector: Float32Array, metadata: string | undefined | null, rule: string): Failure | null
-  /** Replaces an entry's metadata; false when there is no such entry. */
-  setMetadata(id: string, metadata?: string | undefined | null): Answer<boolean>
-  /** Removes an entry; false when there is none. */
-  delete(id: string): boolean
-  /** Removes everything. */
-  clear(): void
+  /**
+   * Inserts or replaces; `rule` is 'replace' or 'ruvector'. Nothing changes on a failure. The LSN to wait for;
+   * `awaited`: somebody will, and needs not be told of a refusal by the next flush.
+   */
+  put(id: string, vector: Float32Array, metadata: string | undefined | null, rule: string, awaited: boolean): Answer<number>
+  /**
+   * Inserts or replaces entries, all or none: ids, their vectors one after another, JSON text of an array with an
+   * object or null for each. The LSN to wait for; 0 when there are none.
+   */
+  putBatch(ids: Array<string>, vectors: Float32Array, metadata: Array<string | undefined | null>, awaited: boolean): Answer<number>
+  /** Replaces an entry's metadata. The LSN to wait for; -1 when there is no such entry. */
+  setMetadata(id: string, metadata: string | undefined | null, awaited: boolean): Answer<number>
+  /** Removes an entry. The LSN to wait for; -1 when there is none. */
+  delete(id: string, awaited: boolean): Answer<number>
+  /** Removes everything. The LSN to wait for. */
+  clear(awaited: boolean): Answer<number>
   /** Whether there is such an entry. */
-  has(id: string): boolean
+  has(id: string): Answer<boolean>
   /** A copy of an entry; null when there is none. */
-  get(id: string): NativeEntry | null
+  get(id: string): NativeEntry | Failure | null
+  /** The vectors of these ids one after another, in a fresh buffer; zeros where there is no such entry. */
+  getMany(ids: Array<string>): Answer<ManyVectors>
   /** A page of the collection as it was at the page with cursor 0. */
-  page(cursor: number, max: number, maxBytes: number): EntriesPage
+  page(cursor: number, max: number, maxBytes: number): Answer<EntriesPage>
+  /** Who is told of acknowledgements and refusals; called on the JavaScript thread. */
+  listen(listener: (arg: CommitProgress) => void): void
+  /** Asks for everything written so far to be made durable; the listener hears of it. The LSN that will be. */
+  requestFlush(): number
+  /** A refusal that nobody was told of so far. */
+  takeUntold(): Failure | null
+  /** Moves the memtable into a segment; the report as JSON text. */
+  checkpoint(): Promise<Answer<string>>
+  /**
+   * Rewrites segments without their dead rows: those above `threshold` (0 to 1), all when none is given. The report
+   * as JSON text.
+   */
+  compact(threshold?: number | undefined | null): Promise<Answer<string>>
+  /** Puts the content of another collection in the place of this one. The LSN. */
+  replaceWith(other: NativeCollection): Promise<Answer<number>>
+  /** Changes settings, given whole as JSON text. */
+  configure(settingsText: string): Promise<Answer<undefined>>
+  /** The settings as JSON text. */
+  settings(): Answer<string>
+  /** Counts and sizes as JSON text. */
+  statistics(): Promise<Answer<string>>
+  /** The mappings as JSON text. */
+  mmapStatus(): Promise<Answer<string>>
+  /** Asks for regions (segment, offset, length, one after another) to be read soon. */
+  prefetch(regions: Array<number>): Promise<Answer<boolean>>
+  /** What opening found, as JSON text. */
+  recovery(): Answer<string>
+  /** Writes what is left and gives the files back. */
+  close(): Promise<Answer<undefined>>
 }
 
 /** Progress and cancellation of one long call. */
@@ -65,7 +106,26 @@ export declare class NativePlan {
   /** Ids that are in both with different content. */
   changedIds(cursor: number, max: number): IdsPage
   /** Entries of the new content that are changed or added, in its order. */
-  puts(cursor: number, max: number, maxBytes: number): EntriesPage
+  puts(cursor: number, max: number, maxBytes: number): Answer<EntriesPage>
+}
+
+/** A directory of collections. */
+export declare class NativeStore {
+  /** The folder. */
+  get path(): string
+  /** The names of its collections, sorted. */
+  list(): Promise<Answer<Array<string>>>
+  /**
+   * A collection; made with these settings when there is none and settings are given. With `exclusive`, one that is
+   * there is refused.
+   */
+  collection(name: string, settingsText: string | undefined | null, exclusive: boolean): Promise<Answer<NativeCollection>>
+  /** Closes and removes a collection. */
+  remove(name: string): Promise<Answer<undefined>>
+  /** Gives a collection another name; it is closed by that. */
+  rename(from: string, to: string): Promise<Answer<undefined>>
+  /** Closes every collection and gives the lock up. */
+  close(): Promise<Answer<undefined>>
 }
 
 /** How an archive is written. */
@@ -77,6 +137,23 @@ export interface ArchiveOptions {
   /** The level of the compression; its default when absent. */
   level?: number
 }
+
+/** How far a log is. */
+export interface CommitProgress {
+  /** Everything up to this LSN is settled: acknowledged, or refused by this report or one before. */
+  settled: number
+  /** Everything up to this LSN that is not refused is durable. */
+  durable: number
+  /** The first LSN that is refused, when some are. */
+  first?: number
+  /** The last of them. */
+  last?: number
+  /** Why. */
+  failure?: Failure
+}
+
+/** The settings that a collection has when nothing is said, as JSON text. */
+export declare function defaultSettings(): Answer<string>
 
 /** Entries with their vectors in one buffer. */
 export interface EntriesPage {
@@ -164,6 +241,14 @@ export interface LoadRequest {
   operation: string
 }
 
+/** Vectors of many ids. */
+export interface ManyVectors {
+  /** One after another, in a fresh buffer. */
+  vectors: Float32Array
+  /** Places of the ids that are not there. */
+  missing: Array<number>
+}
+
 /** `base` with all entries of `overlay` put over it. */
 export declare function merged(base: NativeCollection, overlay: NativeCollection): Promise<Answer<NativeCollection>>
 
@@ -199,6 +284,9 @@ export interface OpenReport {
   /** Temporary files of dead processes that were removed. */
   swept: number
 }
+
+/** Opens the store in a folder; a folder that is missing is made when the store may be. */
+export declare function openStore(path: string, options: StoreOptions): Promise<Answer<NativeStore>>
 
 /** The plan from one content to another. */
 export declare function plan(from: NativeCollection, to: NativeCollection): Promise<Answer<NativePlan>>
@@ -268,6 +356,16 @@ export interface SnapshotRequest {
   level?: number
   /** How many snapshots to keep, this one included; 0 keeps all. */
   maxSnapshots: number
+}
+
+/** How to open a store. */
+export interface StoreOptions {
+  /** For reading only, without the lock. */
+  readOnly: boolean
+  /** Make it when there is none. */
+  create: boolean
+  /** Make it also in a folder that holds other files. */
+  amongOthers: boolean
 }
 
 /** Replaces `.incremental.json`. */

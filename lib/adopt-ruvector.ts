@@ -6,7 +6,7 @@
  * what the database gives for their ids; of several, the one that is right where they differ.
  */
 import { isUnfit } from './capture';
-import { isFailure, toError } from './errors';
+import { isFailure, toError, unwrap } from './errors';
 import { addTo, combinedSize, type Find } from './find';
 import { look } from './look';
 import { inferMetric, takeMetric } from './metric';
@@ -48,10 +48,10 @@ async function isContentOf(tracker: Tracker, collection: NativeCollection, watch
   if (!seen.agrees) return false;
   const step = Math.max(1, Math.floor(collection.length / SAMPLE));
   for (let cursor = 0; cursor < collection.length; cursor += step) {
-    const [id] = collection.page(cursor, 1, 1).ids;
+    const [id] = unwrap(collection.page(cursor, 1, 1)).ids;
     if (id === undefined) break;
     const held = await tracker.adapter.read!(id);
-    const same = held !== null && !isUnfit(held) && isSameEntry(held, collection.get(id));
+    const same = held !== null && !isUnfit(held) && isSameEntry(held, unwrap(collection.get(id)));
     if (!same && !watch.begun.has(id) && !watch.recorded.has(id)) return false;
   }
   return true;
@@ -62,9 +62,9 @@ async function withMetricOf(tracker: Tracker, { collection }: Find): Promise<Fin
   const find: Find = { collection: tracker.journal.fresh(), refused: new Map() };
   const pace = new Pace();
   for (let cursor = 0; cursor >= 0; ) {
-    const page = collection.page(cursor, 1000, 1 << 20);
+    const page = unwrap(collection.page(cursor, 1000, 1 << 20));
     for (const id of page.ids) {
-      const found = collection.get(id);
+      const found = unwrap(collection.get(id));
       if (found) addTo(find, { id, vector: found.vector, metadata: found.metadata ?? null });
       if (pace.due()) await pace.rest();
     }

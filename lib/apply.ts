@@ -123,7 +123,7 @@ async function goBack({ tracker, target, watch }: ApplyRequest, rewrite: boolean
 function sizeAfter(tracker: Tracker, target: NativeCollection, watch: Watch): number {
   let size = target.length;
   for (const id of watch.recorded) {
-    if (typeof id === 'string' && target.has(id)) size--;
+    if (typeof id === 'string' && unwrap(target.has(id))) size--;
     if (tracker.journal.value(id) !== null) size++;
   }
   return size;

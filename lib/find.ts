@@ -5,7 +5,8 @@
  * The work is done in slices, so that the event loop is not kept waiting.
  */
 import { type Captured, isUnfit } from './capture';
-import { putInto } from './journal';
+import { unwrap } from './errors';
+import { drop, putInto } from './journal';
 import type { NativeCollection } from './native';
 import { Pace } from './pace';
 import type { Tracker, Watch } from './tracker';
@@ -19,7 +20,7 @@ export interface Find {
 
 export function addTo(find: Find, entry: Captured): void {
   if (isUnfit(entry) || putInto(find.collection, entry, 'replace') !== null) {
-    if (typeof entry.id === 'string') find.collection.delete(entry.id);
+    if (typeof entry.id === 'string') drop(find.collection, entry.id);
     find.refused.set(entry.id, entry);
   } else {
     find.refused.delete(entry.id);
@@ -52,7 +53,7 @@ export async function gather(tracker: Tracker, entries: AsyncIterable<Captured> 
 export function combinedSize(tracker: Tracker, find: Find, watch: Watch): number {
   let size = find.collection.length + find.refused.size;
   for (const id of watch.recorded) {
-    if (find.refused.has(id) || (typeof id === 'string' && find.collection.has(id))) size--;
+    if (find.refused.has(id) || (typeof id === 'string' && unwrap(find.collection.has(id)))) size--;
     if (tracker.journal.value(id) !== null) size++;
   }
   return size;
@@ -70,7 +71,7 @@ export async function combine(tracker: Tracker, find: Find, watch: Watch): Promi
       if (value !== null) addTo(find, value);
       else {
         find.refused.delete(id);
-        if (typeof id === 'string') find.collection.delete(id);
+        if (typeof id === 'string') drop(find.collection, id);
       }
       if (pace.due()) break;
     }

@@ -9,7 +9,7 @@
 import type { DistanceMetric } from '../index';
 import { type Captured, type Entry, isUnfit } from './capture';
 import { showKey } from './describe';
-import { PersistenceError, toError } from './errors';
+import { isFailure, PersistenceError, toError, unwrap } from './errors';
 import { native, type NativeCollection } from './native';
 
 /** How an entry replaces one that is there; see `NativeCollection.put`. */
@@ -87,7 +87,7 @@ export class Journal {
   }
 
   #refuse(id: unknown, refused: Refused): void {
-    const removed = typeof id === 'string' && this.collection.delete(id);
+    const removed = typeof id === 'string' && drop(this.collection, id);
     this.#refused.set(id, refused);
     if (removed) this.#reconsider();
   }
@@ -95,8 +95,8 @@ export class Journal {
   setMetadata(id: unknown, metadata: string | null): boolean {
     this.#revision++;
     if (typeof id !== 'string') return false;
-    const result = this.collection.setMetadata(id, metadata);
-    if (typeof result === 'boolean') return result;
+    const result = this.collection.setMetadata(id, metadata, true);
+    if (typeof result === 'number') return result >= 0;
     this.#refuse(id, { failure: toError(result), entry: null });
     return true;
   }
@@ -104,7 +104,7 @@ export class Journal {
   drop(id: unknown): void {
     this.#revision++;
     this.#refused.delete(id);
-    const removed = typeof id === 'string' && this.collection.delete(id);
+    const removed = typeof id === 'string' && drop(this.collection, id);
     if (removed) this.#reconsider();
   }
 
@@ -118,7 +118,7 @@ export class Journal {
   value(id: unknown): Captured | null {
     const refused = this.#refused.get(id);
     if (refused) return refused.entry ?? { id, failure: refused.failure };
-    const found = typeof id === 'string' ? this.collection.get(id) : null;
+    const found = typeof id === 'string' ? unwrap(this.collection.get(id)) : null;
     return found === null ? null : { id: id as string, vector: found.vector, metadata: found.metadata ?? null };
   }
 
@@ -158,9 +158,9 @@ export class Journal {
     const before = this.collection;
     this.collection = this.fresh();
     for (let cursor = 0; cursor >= 0 && before.length > 0; ) {
-      const page = before.page(cursor, 1000, 1 << 20);
+      const page = unwrap(before.page(cursor, 1000, 1 << 20));
       for (const id of page.ids) {
-        const found = before.get(id);
+        const found = unwrap(before.get(id));
         if (found) entries.push({ id, vector: found.vector, metadata: found.metadata ?? null });
       }
       cursor = page.next;
@@ -175,6 +175,11 @@ export function putInto(collection: NativeCollection, entry: Entry, rule: Rule):
   if (expected > 0 && entry.vector.length !== expected) {
     return new PersistenceError('ERR_DIMENSION', `Vector of id ${showKey(entry.id)} has ${entry.vector.length} numbers, the database has ${expected}`);
   }
-  const failure = collection.put(entry.id, entry.vector, entry.metadata, rule);
-  return failure === null || failure === undefined ? null : toError(failure);
+  const result = collection.put(entry.id, entry.vector, entry.metadata, rule, true);
+  return isFailure(result) ? toError(result) : null;
+}
+
+/** Removes an id from a collection; whether it was there. */
+export function drop(collection: NativeCollection, id: string): boolean {
+  return unwrap(collection.delete(id, true)) >= 0;
 }

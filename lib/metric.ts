@@ -4,7 +4,7 @@
  * From the score of one search, compared with what each metric would give for the found vector; for an empty database, which
  * finds nothing, from its file. What cannot be told stays unknown; nothing is guessed.
  */
-import { isFailure, PersistenceError } from './errors';
+import { isFailure, PersistenceError, unwrap } from './errors';
 import { native, type NativeCollection } from './native';
 import type { Settings } from './options';
 import { ruvectorFiles } from './ruvector-files';
@@ -63,8 +63,8 @@ export async function inferMetric({ adapter }: Tracker, content: NativeCollectio
 /** Queries for which the metrics give clearly different scores: near ordinary vectors, but not these. */
 function* queriesNear(content: NativeCollection): Iterable<Float32Array> {
   let left = QUERIES_MAX;
-  for (const id of content.page(0, 16, 1 << 20).ids) {
-    const vector = content.get(id)?.vector;
+  for (const id of unwrap(content.page(0, 16, 1 << 20)).ids) {
+    const vector = unwrap(content.get(id))?.vector;
     if (vector === undefined || vector.length < 2) continue;
     const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
     if (!(norm > 1e-6 && norm < 1e6)) continue;

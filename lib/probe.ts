@@ -5,6 +5,7 @@
  * the database holds, until all are found or nothing new has come up for a while. It costs a read of every entry.
  */
 import { isUnfit } from './capture';
+import { unwrap } from './errors';
 import { addTo, combinedSize, type Find } from './find';
 import { look } from './look';
 import type { Tracker, Watch } from './tracker';
@@ -24,7 +25,7 @@ export async function probe(tracker: Tracker, count: number, watch: Watch): Prom
   const dimension = journal.dimension ?? (journal.collection.dimension || null);
   if (!adapter.search || dimension === null) return null;
   const find: Find = { collection: journal.fresh(), refused: new Map() };
-  const known = { has: (id: unknown) => find.refused.has(id) || watch.recorded.has(id) || (typeof id === 'string' && find.collection.has(id)) };
+  const known = { has: (id: unknown) => find.refused.has(id) || watch.recorded.has(id) || (typeof id === 'string' && unwrap(find.collection.has(id))) };
   const found: Float32Array[] = [];
   let idle = 0;
   for (const query of queries(dimension, found)) {

@@ -40,7 +40,7 @@ async function better(tracker: Tracker, one: NativeCollection, other: NativeColl
   const pace = new Pace();
   for await (const id of differing(one, other)) {
     if (pace.due()) await pace.rest();
-    const [first, second] = [one.get(id), other.get(id)];
+    const [first, second] = [unwrap(one.get(id)), unwrap(other.get(id))];
     if (isSameEntry(first, second) || watch.begun.has(id) || watch.recorded.has(id)) continue;
     const held = await tracker.adapter.read!(id);
     if (held !== null && isUnfit(held)) continue;

@@ -9,6 +9,7 @@
 import type { Adapter, Known, Recorder, Write } from './adapters/adapter';
 import type { Captured } from './capture';
 import { Doubts } from './doubts';
+import { unwrap } from './errors';
 import type { Journal } from './journal';
 import { WatchedRecorder } from './recorder';
 import { type Watched, wrapMethod } from './wrap';
@@ -74,7 +75,7 @@ export class Tracker implements Known {
   }
 
   has(id: unknown): boolean {
-    return typeof id === 'string' && this.journal.collection.has(id);
+    return typeof id === 'string' && unwrap(this.journal.collection.has(id));
   }
 
   /** Writes, and ids, whose changes have begun and not ended. */

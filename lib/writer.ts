@@ -71,7 +71,7 @@ export class Writer {
       await this.#between(call, done, total);
     }
     for (let cursor = 0; cursor >= 0 && plan.changed + plan.added > 0; ) {
-      const page = plan.puts(cursor, this.batchSize, this.tracker.adapter.pageBytes);
+      const page = unwrap(plan.puts(cursor, this.batchSize, this.tracker.adapter.pageBytes));
       // While going back it is not known how far the way there went: whatever is there is replaced.
       await this.#writePage(page, call === null ? null : from, to);
       done += page.ids.length;
@@ -93,7 +93,7 @@ export class Writer {
     const free = new Set(this.#free(page.ids, to));
     const rows = rowsOf(page).filter(({ id }) => free.has(id));
     if (rows.length === 0) return;
-    const there = new Set(from === null ? page.ids : page.ids.filter((id) => from.has(id)));
+    const there = new Set(from === null ? page.ids : page.ids.filter((id) => unwrap(from.has(id))));
     await this.#ours(free, () => this.tracker.adapter.write(rows, there));
   }
 
@@ -129,7 +129,7 @@ export class Writer {
       const contested = [...this.#contested];
       this.#skipped.clear();
       // The user's write was refused by the database: then the id is ours after all.
-      for (const [id, to] of skipped) if (!this.watch.recorded.has(id)) await this.#put(id, to.get(id));
+      for (const [id, to] of skipped) if (!this.watch.recorded.has(id)) await this.#put(id, unwrap(to.get(id)));
       for (const id of contested) {
         // A write of the user that begins from here on makes it contested anew.
         this.#contested.delete(id);

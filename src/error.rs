@@ -150,6 +150,15 @@ impl Error {
         self
     }
 
+    /// The same error for somebody else who has to be told of it.
+    pub fn again(&self) -> Error {
+        let source = self.source.as_ref().map(|source| match source.raw_os_error() {
+            Some(errno) => io::Error::from_raw_os_error(errno),
+            None => io::Error::new(source.kind(), source.to_string()),
+        });
+        Error { kind: self.kind, message: self.message.clone(), path: self.path.clone(), offset: self.offset, source }
+    }
+
     /// Names the offset.
     pub fn at(mut self, offset: u64) -> Self {
         self.offset = Some(offset);

@@ -10,7 +10,7 @@
 //! | 0 | [`error`], [`limits`], [`control`], [`workers`] | failures, maxima, progress and cancellation, threads |
 //! | 1 | [`env`](mod@env), [`codec`] | the operating system; compression and checksums of bytes in memory |
 //! | 2 | [`format`](mod@format) | one structure each: encode, decode, limits |
-//! | 3 | [`archive`], [`foreign`] | whole files of ours; files of other databases |
+//! | 3 | [`wal`], [`segment`], [`manifest`], [`archive`], [`foreign`], [`search`] | whole files of ours; files of other databases; exact search |
 //! | 4 | [`store`] | collections and their versions |
 //! | 5 | [`ops`] | one operation each: request, response, run |
 //! | 6 | `node` | the same operations for JavaScript |
@@ -35,8 +35,12 @@ pub mod error;
 pub mod foreign;
 pub mod format;
 pub mod limits;
+pub mod manifest;
 #[cfg(feature = "node")]
 mod node;
 pub mod ops;
+pub mod search;
+pub mod segment;
 pub mod store;
+pub mod wal;
 pub mod workers;

@@ -26,3 +26,12 @@ pub const PATH_BYTES_MAX: usize = 4_096;
 pub const SMALL_FILE_BYTES_MAX: u64 = 16 << 20;
 /// The work that one thread takes at a time: large enough to hide the hand-over, small enough to bound memory.
 pub const WORK_BYTES: usize = 1 << 20;
+
+/// One record of the log: a batch is one record. It is held in memory as a whole.
+pub const RECORD_BYTES_MAX: usize = 256 << 20;
+
+/// A manifest: some hundred bytes for each segment and log file of a collection.
+pub const MANIFEST_BYTES_MAX: u64 = 64 << 20;
+
+/// A file of the log that is read whole: as large as a settable segment size, and one record.
+pub const WAL_FILE_BYTES_MAX: u64 = (1 << 40) + RECORD_BYTES_MAX as u64;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules and their ranks, as the table in `src/lib.rs` shows them. A module may use only those of lower rank.
-const RANKS: [(&str, u8); 17] = [
+const RANKS: [(&str, u8); 18] = [
     ("error", 0),
     ("limits", 0),
     ("control", 0),
@@ -22,6 +22,7 @@ const RANKS: [(&str, u8); 17] = [
     ("manifest", 3),
     ("archive", 3),
     ("foreign", 3),
+    ("search", 3),
     ("store", 4),
     ("ops", 5),
     ("cli", 6),

@@ -86,7 +86,7 @@ mod tests {
             let content = Content {
                 description,
                 count: entries.len() as u64,
-                entries: &mut entries.iter().cloned(),
+                entries: &mut entries.iter().cloned().map(Ok),
                 timestamp: 1,
                 stored_checksum: false,
                 operation: "save",

@@ -32,8 +32,8 @@ pub struct Content<'a> {
     pub description: Description,
     /// How many entries `entries` yields.
     pub count: u64,
-    /// The entries, in order.
-    pub entries: &'a mut dyn Iterator<Item = Arc<Entry>>,
+    /// The entries, in order. An error among them ends the archive and is the result.
+    pub entries: &'a mut dyn Iterator<Item = Result<Arc<Entry>>>,
     /// When, in milliseconds since 1970.
     pub timestamp: u64,
     /// Whether to take the checksum of the stored bytes too.
@@ -82,14 +82,14 @@ fn room(format: Format, entry: &Entry) -> usize {
 }
 
 /// Takes the next entries that make about one unit of work.
-fn next_work(entries: &mut dyn Iterator<Item = Arc<Entry>>) -> Vec<Arc<Entry>> {
+fn next_work(entries: &mut dyn Iterator<Item = Result<Arc<Entry>>>) -> Result<Vec<Arc<Entry>>> {
     let (mut work, mut bytes) = (Vec::new(), 0);
     while bytes < WORK_BYTES {
-        let Some(entry) = entries.next() else { break };
+        let Some(entry) = entries.next().transpose()? else { break };
         bytes += entry.vector.len() * 4 + entry.metadata.as_ref().map_or(0, |text| text.len()) + entry.id.len();
         work.push(entry);
     }
-    work
+    Ok(work)
 }
 
 /// Passes pieces on to the checksum and to the output, and tells how far it is.
@@ -138,7 +138,7 @@ pub fn write<W: Write>(content: Content<'_>, options: Options, out: W, control: 
     let mut pool = InOrder::new("encode")?;
     let mut first = true;
     loop {
-        let work = next_work(content.entries);
+        let work = next_work(content.entries)?;
         if work.is_empty() {
             break;
         }

@@ -17,4 +17,4 @@ pub use input::{Input, open_input, read_small};
 pub use path::{checked_path, working_directory};
 pub use replace::{Replacement, write_small};
 pub use scratch::Scratch;
-pub use temp::{new_id, open_files};
+pub use temp::{new_id, new_uuid, open_files};

@@ -14,6 +14,11 @@ pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
+/// The same as bytes.
+pub fn new_uuid() -> [u8; 16] {
+    *uuid::Uuid::now_v7().as_bytes()
+}
+
 /// Whether a file name is one of our temporary names.
 pub(super) fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)

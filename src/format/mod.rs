@@ -7,6 +7,7 @@ pub mod entry;
 pub mod fingerprint;
 pub mod header;
 pub mod number;
+pub mod record;
 pub mod state_json;
 pub mod state_msgpack;
 

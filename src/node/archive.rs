@@ -5,6 +5,7 @@ use super::failure::{Answer, background};
 use super::job::NativeJob;
 use crate::archive::{Expect, Format, Options};
 use crate::codec::Compression;
+use crate::error::Error;
 use crate::ops::{adopt, export_ruvector, load, save};
 use napi::bindgen_prelude::{Env, PromiseRaw};
 use napi_derive::napi;
@@ -115,8 +116,10 @@ impl From<save::Report> for SaveReport {
     }
 }
 
-impl From<load::Loaded> for NativeCollection {
-    fn from(loaded: load::Loaded) -> Self {
+impl TryFrom<load::Loaded> for NativeCollection {
+    type Error = Error;
+
+    fn try_from(loaded: load::Loaded) -> Result<Self, Error> {
         let source = loaded.source;
         let info = LoadInfo {
             path: loaded.path.to_string_lossy().into_owned(),
@@ -132,8 +135,10 @@ impl From<load::Loaded> for NativeCollection {
     }
 }
 
-impl From<adopt::Adopted> for NativeCollection {
-    fn from(adopted: adopt::Adopted) -> Self {
+impl TryFrom<adopt::Adopted> for NativeCollection {
+    type Error = Error;
+
+    fn try_from(adopted: adopt::Adopted) -> Result<Self, Error> {
         let info = LoadInfo {
             path: adopted.path.to_string_lossy().into_owned(),
             format: "ruvector".to_owned(),
@@ -176,7 +181,7 @@ pub fn load<'e>(
     background_collection(env, move || {
         let expect = request.expect()?;
         let request = load::Request { path: &request.path, expect, operation: &request.operation };
-        load::run(&request, &control).map(NativeCollection::from)
+        load::run(&request, &control).and_then(NativeCollection::try_from)
     })
 }
 
@@ -188,7 +193,7 @@ pub fn read_ruvector<'e>(
     job: &NativeJob,
 ) -> napi::Result<PromiseRaw<'e, Answer<NativeCollection>>> {
     let control = job.control();
-    background_collection(env, move || adopt::run(&path, &control).map(NativeCollection::from))
+    background_collection(env, move || adopt::run(&path, &control).and_then(NativeCollection::try_from))
 }
 
 /// A `ruvector.db` straight to an archive.

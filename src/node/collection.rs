@@ -5,8 +5,8 @@ use super::failure::{Answer, Failure, answer, answered, background};
 use crate::error::{Error, Kind};
 use crate::format::{Description, Entry, Metric};
 use crate::ops::merge;
-use crate::store::{self, Collection, MetadataRule, Version};
-use napi::bindgen_prelude::{Either, Env, Float32Array, Float32ArraySlice, ObjectFinalize, PromiseRaw};
+use crate::store::{self, Collection, Committed, MetadataRule, StoredCollection, Version};
+use napi::bindgen_prelude::{Either, Either3, Env, Float32Array, Float32ArraySlice, Null, ObjectFinalize, PromiseRaw};
 use napi_derive::napi;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,10 +32,19 @@ pub struct NativeEntry {
     pub metadata: Option<String>,
 }
 
-/// The entries of one database, in memory.
+/// Vectors of many ids.
+#[napi(object)]
+pub struct ManyVectors {
+    /// One after another, in a fresh buffer.
+    pub vectors: Float32Array,
+    /// Places of the ids that are not there.
+    pub missing: Vec<u32>,
+}
+
+/// The entries of one database, in memory or on disk.
 #[napi(custom_finalize)]
 pub struct NativeCollection {
-    collection: Mutex<Collection>,
+    collection: Arc<StoredCollection>,
     source: Option<LoadInfo>,
     /// The version that the pages under way are cut from.
     paging: Mutex<Option<Version>>,
@@ -87,14 +96,15 @@ pub(super) fn description(dimension: Option<f64>, metric: Option<&str>) -> crate
 }
 
 /// Cuts a page of at most `max` entries and about `bytes_max` of vectors.
-pub(super) fn page<'a>(
-    entries: impl Iterator<Item = (usize, &'a Arc<Entry>)>,
+pub(super) fn page(
+    entries: impl Iterator<Item = crate::error::Result<(usize, Arc<Entry>)>>,
     max: u32,
     bytes_max: f64,
-) -> EntriesPage {
+) -> crate::error::Result<EntriesPage> {
     let (mut ids, mut vectors, mut metadata) = (Vec::new(), Vec::new(), String::from("["));
     let mut next = -1.0;
-    for (following, entry) in entries {
+    for found in entries {
+        let (following, entry) = found?;
         if ids.len() == max.max(1) as usize || (!ids.is_empty() && (vectors.len() * 4) as f64 >= bytes_max) {
             next = following as f64 - 1.0;
             break;
@@ -107,41 +117,41 @@ pub(super) fn page<'a>(
         vectors.extend_from_slice(&entry.vector);
     }
     metadata.push(']');
-    EntriesPage { ids, vectors: Float32Array::with_data_copied(vectors), metadata, next }
+    Ok(EntriesPage { ids, vectors: Float32Array::with_data_copied(vectors), metadata, next })
 }
 
 #[napi]
 impl NativeCollection {
-    /// An empty collection; what is not given is learnt from the first vector or later.
+    /// An empty collection in memory; what is not given is learnt from the first vector or later.
     #[napi(constructor, catch_unwind)]
     pub fn new(dimension: Option<f64>, metric: Option<String>) -> napi::Result<Self> {
-        let known =
-            description(dimension, metric.as_deref()).map_err(|error| napi::Error::from_reason(error.message))?;
-        Ok(NativeCollection::of(Collection::new(known), None))
+        let reason = |error: Error| napi::Error::from_reason(error.message);
+        let known = description(dimension, metric.as_deref()).map_err(reason)?;
+        NativeCollection::of(Collection::new(known), None).map_err(reason)
     }
 
     /// Numbers in each vector; 0 while unknown.
     #[napi(getter, catch_unwind)]
     pub fn dimension(&self) -> f64 {
-        held(&self.collection).description().dimension.unwrap_or(0) as f64
+        self.collection.read(|state| state.description().dimension).unwrap_or(0) as f64
     }
 
     /// How vectors are compared; null while unknown.
     #[napi(getter, catch_unwind)]
     pub fn metric(&self) -> Option<String> {
-        held(&self.collection).description().metric.map(|metric| metric.name().to_owned())
+        self.collection.read(|state| state.description().metric).map(|metric| metric.name().to_owned())
     }
 
     /// Entries.
     #[napi(getter, catch_unwind)]
     pub fn length(&self) -> f64 {
-        held(&self.collection).len() as f64
+        self.collection.read(Collection::len) as f64
     }
 
     /// The number of the last change.
     #[napi(getter, catch_unwind)]
     pub fn lsn(&self) -> f64 {
-        held(&self.collection).lsn() as f64
+        self.collection.read(Collection::lsn) as f64
     }
 
     /// Where it came from, when it was loaded or adopted.
@@ -150,14 +160,21 @@ impl NativeCollection {
         self.source.clone()
     }
 
+    /// Why nothing can be written; null when it can.
+    #[napi(catch_unwind)]
+    pub fn refusal(&self) -> Option<Failure> {
+        self.collection.refusal().map(Failure::from)
+    }
+
     /// Sets what was unknown; a failure when it contradicts what is known.
     #[napi(catch_unwind)]
     pub fn describe(&self, dimension: Option<f64>, metric: Option<String>) -> Option<Failure> {
         let known = description(dimension, metric.as_deref());
-        known.and_then(|known| held(&self.collection).describe(known)).err().map(Failure::from)
+        known.and_then(|known| self.collection.describe(known)).err().map(Failure::from)
     }
 
-    /// Inserts or replaces; `rule` is 'replace' or 'ruvector'. Nothing changes on a failure.
+    /// Inserts or replaces; `rule` is 'replace' or 'ruvector'. Nothing changes on a failure. The LSN to wait for;
+    /// `awaited`: somebody will, and needs not be told of a refusal by the next flush.
     #[napi(catch_unwind)]
     pub fn put(
         &self,
@@ -165,69 +182,142 @@ impl NativeCollection {
         vector: Float32ArraySlice<'_>,
         metadata: Option<String>,
         rule: String,
-    ) -> Option<Failure> {
-        rule_named(&rule)
-            .and_then(|rule| held(&self.collection).put(&id, &vector, metadata.as_deref(), rule))
-            .err()
-            .map(Failure::from)
+        awaited: bool,
+    ) -> Answer<f64> {
+        answer(rule_named(&rule).and_then(|rule| {
+            self.collection.put(&id, &vector, metadata.as_deref(), rule, awaited).map(|done| done.lsn as f64)
+        }))
     }
 
-    /// Replaces an entry's metadata; false when there is no such entry.
+    /// Inserts or replaces entries, all or none: ids, their vectors one after another, JSON text of an array with an
+    /// object or null for each. The LSN to wait for; 0 when there are none.
     #[napi(catch_unwind)]
-    pub fn set_metadata(&self, id: String, metadata: Option<String>) -> Answer<bool> {
-        answer(held(&self.collection).set_metadata(&id, metadata.as_deref()))
+    pub fn put_batch(
+        &self,
+        ids: Vec<String>,
+        vectors: Float32ArraySlice<'_>,
+        metadata: Vec<Option<String>>,
+        awaited: bool,
+    ) -> Answer<f64> {
+        answer(entries(ids, &vectors, metadata).and_then(|entries| {
+            self.collection.put_batch(entries, awaited).map(|done| done.map_or(0.0, |done| done.lsn as f64))
+        }))
     }
 
-    /// Removes an entry; false when there is none.
+    /// Replaces an entry's metadata. The LSN to wait for; -1 when there is no such entry.
     #[napi(catch_unwind)]
-    pub fn delete(&self, id: String) -> bool {
-        held(&self.collection).delete(&id)
+    pub fn set_metadata(&self, id: String, metadata: Option<String>, awaited: bool) -> Answer<f64> {
+        answer(self.collection.set_metadata(&id, metadata.as_deref(), awaited).map(lsn_or_none))
     }
 
-    /// Removes everything.
+    /// Removes an entry. The LSN to wait for; -1 when there is none.
     #[napi(catch_unwind)]
-    pub fn clear(&self) {
-        held(&self.collection).clear();
+    pub fn delete(&self, id: String, awaited: bool) -> Answer<f64> {
+        answer(self.collection.delete(&[&id], awaited).map(lsn_or_none))
+    }
+
+    /// Removes everything. The LSN to wait for.
+    #[napi(catch_unwind)]
+    pub fn clear(&self, awaited: bool) -> Answer<f64> {
+        answer(self.collection.clear(awaited).map(lsn_or_none))
     }
 
     /// Whether there is such an entry.
     #[napi(catch_unwind)]
-    pub fn has(&self, id: String) -> bool {
-        held(&self.collection).get(&id).is_some()
+    pub fn has(&self, id: String) -> Answer<bool> {
+        answer(self.collection.read(|state| state.has(&id)))
     }
 
     /// A copy of an entry; null when there is none.
     #[napi(catch_unwind)]
-    pub fn get(&self, id: String) -> Option<NativeEntry> {
-        held(&self.collection).get(&id).map(|entry| NativeEntry {
-            vector: Float32Array::with_data_copied(entry.vector.as_ref()),
-            metadata: entry.metadata.as_deref().map(str::to_owned),
-        })
+    pub fn get(&self, id: String) -> Either3<NativeEntry, Failure, Null> {
+        let found = self.collection.read(|state| {
+            state.with(&id, |row| NativeEntry {
+                vector: Float32Array::with_data_copied(row.vector),
+                metadata: row.metadata.map(str::to_owned),
+            })
+        });
+        match found {
+            Ok(Some(entry)) => Either3::A(entry),
+            Ok(None) => Either3::C(Null),
+            Err(error) => Either3::B(error.into()),
+        }
+    }
+
+    /// The vectors of these ids one after another, in a fresh buffer; zeros where there is no such entry.
+    #[napi(catch_unwind)]
+    pub fn get_many(&self, ids: Vec<String>) -> Answer<ManyVectors> {
+        answer(self.collection.read(|state| copy_vectors(state, &ids)))
     }
 
     /// A page of the collection as it was at the page with cursor 0.
     #[napi(catch_unwind)]
-    pub fn page(&self, cursor: f64, max: u32, max_bytes: f64) -> EntriesPage {
+    pub fn page(&self, cursor: f64, max: u32, max_bytes: f64) -> Answer<EntriesPage> {
         let mut paging = held(&self.paging);
         if cursor <= 0.0 {
             *paging = None;
         }
         let version = paging.get_or_insert_with(|| self.version());
         let page = page(version.entries_from(cursor.max(0.0) as usize), max, max_bytes);
-        if page.next < 0.0 {
+        if page.as_ref().is_ok_and(|page| page.next < 0.0) {
             *paging = None;
         }
-        page
+        answer(page)
     }
 }
 
+fn lsn_or_none(done: Option<Committed>) -> f64 {
+    done.map_or(-1.0, |done| done.lsn as f64)
+}
+
+fn entries(ids: Vec<String>, vectors: &[f32], metadata: Vec<Option<String>>) -> crate::error::Result<Vec<Arc<Entry>>> {
+    let dimension = vectors.len() / ids.len().max(1);
+    if dimension * ids.len() != vectors.len() || metadata.len() != ids.len() {
+        return Err(Error::new(Kind::Internal, "ids, vectors and metadata are not as many"));
+    }
+    let mut rest = vectors;
+    let parts = ids.into_iter().zip(metadata);
+    parts
+        .map(|(id, metadata)| {
+            let (vector, after) = rest.split_at_checked(dimension).unwrap_or_default();
+            rest = after;
+            Entry::new(&id, vector.to_vec(), metadata.as_deref()).map(Arc::new)
+        })
+        .collect()
+}
+
+fn copy_vectors(state: &Collection, ids: &[String]) -> crate::error::Result<ManyVectors> {
+    let dimension = state.description().dimension.unwrap_or(0);
+    let mut vectors = vec![0.0; dimension * ids.len()];
+    let mut missing = Vec::new();
+    for (index, (id, place)) in ids.iter().zip(vectors.chunks_exact_mut(dimension.max(1))).enumerate() {
+        if state.with(id, |row| place.copy_from_slice(row.vector))?.is_none() {
+            missing.push(index as u32);
+        }
+    }
+    if dimension == 0 {
+        missing.extend(0..ids.len() as u32);
+    }
+    Ok(ManyVectors { vectors: Float32Array::with_data_copied(vectors), missing })
+}
+
 impl NativeCollection {
-    pub(super) fn of(collection: Collection, source: Option<LoadInfo>) -> Self {
-        NativeCollection { collection: Mutex::new(collection), source, paging: Mutex::new(None), told: 0 }
+    pub(super) fn of(collection: Collection, source: Option<LoadInfo>) -> crate::error::Result<Self> {
+        let collection = Arc::new(StoredCollection::in_memory(collection)?);
+        Ok(NativeCollection { collection, source, paging: Mutex::new(None), told: 0 })
+    }
+
+    /// A collection of a store.
+    pub(super) fn stored(collection: Arc<StoredCollection>) -> Self {
+        NativeCollection { collection, source: None, paging: Mutex::new(None), told: 0 }
     }
 
     pub(super) fn version(&self) -> Version {
-        held(&self.collection).version()
+        self.collection.version()
+    }
+
+    pub(super) fn shared(&self) -> Arc<StoredCollection> {
+        self.collection.clone()
     }
 }
 
@@ -246,5 +336,5 @@ pub fn merged<'e>(
     overlay: &NativeCollection,
 ) -> napi::Result<PromiseRaw<'e, Answer<NativeCollection>>> {
     let (base, overlay, source) = (base.version(), overlay.version(), overlay.source.clone());
-    background_collection(env, move || Ok(NativeCollection::of(merge::run(&base, &overlay)?, source)))
+    background_collection(env, move || NativeCollection::of(merge::run(&base, &overlay)?, source))
 }

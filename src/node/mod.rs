@@ -10,3 +10,4 @@ mod failure;
 mod job;
 mod plan;
 mod snapshot;
+mod store;

@@ -1,7 +1,7 @@
 //! The difference between two collections, in pages.
 
 use super::collection::{EntriesPage, NativeCollection, page};
-use super::failure::{Answer, background};
+use super::failure::{Answer, answer, background};
 use crate::format::Entry;
 use crate::store::Plan;
 use napi::bindgen_prelude::{Env, PromiseRaw};
@@ -63,9 +63,10 @@ impl NativePlan {
 
     /// Entries of the new content that are changed or added, in its order.
     #[napi(catch_unwind)]
-    pub fn puts(&self, cursor: f64, max: u32, max_bytes: f64) -> EntriesPage {
+    pub fn puts(&self, cursor: f64, max: u32, max_bytes: f64) -> Answer<EntriesPage> {
         let from = cursor.max(0.0) as usize;
-        page(self.0.puts.iter().enumerate().skip(from).map(|(row, entry)| (row + 1, entry)), max, max_bytes)
+        let puts = self.0.puts.iter().enumerate().skip(from);
+        answer(page(puts.map(|(row, entry)| Ok((row + 1, entry.clone()))), max, max_bytes))
     }
 }
 

@@ -79,7 +79,7 @@ pub fn snapshot_load<'e>(
     let control = job.control();
     background_collection(env, move || {
         let expect = request.expect()?;
-        snapshot_load::run(&base_dir, &id, &expect, &request.operation, &control).map(NativeCollection::from)
+        snapshot_load::run(&base_dir, &id, &expect, &request.operation, &control).and_then(NativeCollection::try_from)
     })
 }
 

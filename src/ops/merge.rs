@@ -7,7 +7,7 @@ use crate::store::{Collection, Version};
 pub fn run(base: &Version, overlay: &Version) -> Result<Collection> {
     let mut merged = Collection::new(base.description().agree(overlay.description(), "what is put over it")?);
     for entry in base.entries().chain(overlay.entries()) {
-        merged.insert(entry.clone())?;
+        merged.insert(entry?)?;
     }
     Ok(merged)
 }

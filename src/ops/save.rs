@@ -66,7 +66,7 @@ pub(super) fn write(
     let content = Content {
         description: version.description(),
         count: version.len() as u64,
-        entries: &mut version.entries().cloned(),
+        entries: &mut version.entries(),
         timestamp,
         stored_checksum,
         operation,

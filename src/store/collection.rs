@@ -1,14 +1,17 @@
-//! The memtable: the entries of one collection in memory, found by id, versioned for nothing.
+//! The state of a collection: sealed parts, the memtable, the LSN. Every id is live in exactly one place.
 //!
-//! Every change of content takes the next LSN. Nothing here touches a file.
+//! A change is applied as a whole or not at all, and can be taken back as long as what it replaced is remembered
+//! ([`Undo`]). A [`Version`] of the state is taken at any moment for nothing. Nothing here writes a file.
 
-use super::rows::Rows;
+use super::memtable::Memtable;
+use super::part::{Part, RowView, Sealed};
+use super::rows::Row;
 use super::version::Version;
 use crate::error::{Error, Kind, Result};
 use crate::format::entry::{check_dimension, check_id, shown};
+use crate::format::record::Change;
 use crate::format::{Description, Entry};
-use hashbrown::HashTable;
-use std::hash::{BuildHasher, RandomState};
+use crate::segment::{DeadRows, Segment};
 use std::sync::Arc;
 
 /// What becomes of an entry's metadata when it is written again.
@@ -21,19 +24,45 @@ pub enum MetadataRule {
 }
 
 /// The entries of one database.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Collection {
     description: Description,
-    rows: Rows,
-    ids: HashTable<usize>,
-    hasher: RandomState,
+    sealed: Vec<Sealed>,
+    memtable: Memtable,
     lsn: u64,
+}
+
+/// What takes a change back.
+#[derive(Debug)]
+pub struct Undo {
+    description: Description,
+    replaced: Replaced,
+}
+
+#[derive(Debug)]
+enum Replaced {
+    /// What each id held before.
+    Ids(Vec<(Arc<str>, Before)>),
+    /// The whole content.
+    All(Vec<Sealed>, Box<Memtable>),
+}
+
+#[derive(Debug)]
+enum Before {
+    Nothing,
+    Row(Row),
+    Sealed(Part, u32),
 }
 
 impl Collection {
     /// An empty collection.
     pub fn new(description: Description) -> Self {
         Collection { description, ..Collection::default() }
+    }
+
+    /// A collection of those segments, as it was at `lsn`.
+    pub fn of(description: Description, sealed: Vec<Sealed>, lsn: u64) -> Self {
+        Collection { description, sealed, memtable: Memtable::default(), lsn }
     }
 
     /// Dimension and metric, as far as they are known.
@@ -49,7 +78,7 @@ impl Collection {
 
     /// Entries.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.memtable.len() + self.sealed.iter().map(|sealed| sealed.dead.live() as usize).sum::<usize>()
     }
 
     /// Whether there are none.
@@ -62,62 +91,83 @@ impl Collection {
         self.lsn
     }
 
+    /// Bytes of the memtable, about.
+    pub fn memtable_bytes(&self) -> u64 {
+        self.memtable.bytes()
+    }
+
+    /// Entries of the memtable.
+    pub fn memtable_len(&self) -> usize {
+        self.memtable.len()
+    }
+
+    /// The sealed parts.
+    pub fn sealed(&self) -> &[Sealed] {
+        &self.sealed
+    }
+
     /// The collection as it is now. Costs a pointer for each thousand entries.
     pub fn version(&self) -> Version {
-        Version::new(self.description, self.rows.clone(), self.lsn)
+        Version::new(self.description, self.sealed.clone(), self.memtable.rows().clone(), self.lsn)
     }
 
-    fn hash(&self, id: &str) -> u64 {
-        self.hasher.hash_one(id)
-    }
-
-    fn row(&self, id: &str) -> Option<usize> {
-        let is_it = |row: &usize| self.rows.get(*row).is_some_and(|entry| &*entry.id == id);
-        self.ids.find(self.hash(id), is_it).copied()
+    /// Gives the entry of an id to `read`, in place.
+    pub fn with<T>(&self, id: &str, read: impl FnOnce(RowView<'_>) -> T) -> Result<Option<T>> {
+        if let Some(row) = self.memtable.get(id) {
+            return Ok(Some(read(RowView::of(row))));
+        }
+        for sealed in self.sealed.iter().rev() {
+            if let Some(row) = sealed.find(id)? {
+                return Ok(sealed.part.row(row)?.map(read));
+            }
+        }
+        Ok(None)
     }
 
     /// The entry of that id.
-    pub fn get(&self, id: &str) -> Option<&Arc<Entry>> {
-        self.rows.get(self.row(id)?)
+    pub fn get(&self, id: &str) -> Result<Option<Arc<Entry>>> {
+        if let Some(row) = self.memtable.get(id) {
+            return Ok(Some(row.entry.clone()));
+        }
+        self.with(id, |row| row.to_entry())
     }
 
-    /// Inserts or replaces an entry. Nothing changes when it is refused.
-    pub fn put(&mut self, id: &str, vector: &[f32], metadata: Option<&str>, rule: MetadataRule) -> Result<()> {
+    /// Whether there is such an entry.
+    pub fn has(&self, id: &str) -> Result<bool> {
+        Ok(self.place(id)?.is_some())
+    }
+
+    /// The sealed part and row where an id lives that is not in the memtable; `Some(None)` when it is there.
+    fn place(&self, id: &str) -> Result<Option<Option<(usize, u32)>>> {
+        if self.memtable.find(id).is_some() {
+            return Ok(Some(None));
+        }
+        for (part, sealed) in self.sealed.iter().enumerate().rev() {
+            if let Some(row) = sealed.find(id)? {
+                return Ok(Some(Some((part, row))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The entry as it would be put, checked against the collection; nothing changes.
+    pub fn prepare(&self, id: &str, vector: &[f32], metadata: Option<&str>, rule: MetadataRule) -> Result<Arc<Entry>> {
         check_id(id)?;
         check_dimension(id, vector.len())?;
-        self.check_length(id, vector.len())?;
-        let entry = match rule {
-            MetadataRule::Replace => Entry::new(id, vector.to_vec(), metadata)?,
-            MetadataRule::Ruvector => {
-                let taken = metadata.filter(|text| ruvector_takes(text));
-                let mut entry = Entry::new(id, vector.to_vec(), taken)?;
-                if taken.is_none() {
-                    entry.metadata = self.get(id).and_then(|old| old.metadata.clone());
-                }
-                entry
-            }
+        self.check_length(self.description.dimension, id, vector.len())?;
+        let taken = match rule {
+            MetadataRule::Replace => metadata,
+            MetadataRule::Ruvector => metadata.filter(|text| ruvector_takes(text)),
         };
-        self.insert(Arc::new(entry))
-    }
-
-    /// Inserts or replaces a finished entry, which may be shared with other collections.
-    pub fn insert(&mut self, entry: Arc<Entry>) -> Result<()> {
-        self.check_length(&entry.id, entry.vector.len())?;
-        self.description.dimension = Some(entry.vector.len());
-        self.lsn += 1;
-        if let Some(row) = self.row(&entry.id) {
-            self.rows.replace(row, Some(entry));
-            return Ok(());
+        let mut entry = Entry::new(id, vector.to_vec(), taken)?;
+        if rule == MetadataRule::Ruvector && taken.is_none() {
+            entry.metadata = self.with(id, |row| row.metadata.map(Into::into))?.flatten();
         }
-        let hash = self.hash(&entry.id);
-        let row = self.rows.push(entry);
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        self.ids.insert_unique(hash, row, |row| rows.get(*row).map_or(0, |entry| hasher.hash_one(&*entry.id)));
-        Ok(())
+        Ok(Arc::new(entry))
     }
 
-    fn check_length(&self, id: &str, found: usize) -> Result<()> {
-        match self.description.dimension {
+    fn check_length(&self, due: Option<usize>, id: &str, found: usize) -> Result<()> {
+        match due {
             Some(due) if due != found => {
                 let message = format!("vector for id '{}' has {found} numbers, collection has {due}", shown(id));
                 Err(Error::new(Kind::Dimension, message))
@@ -126,44 +176,242 @@ impl Collection {
         }
     }
 
-    /// Replaces an entry's metadata; `false` when there is no such entry.
-    pub fn set_metadata(&mut self, id: &str, metadata: Option<&str>) -> Result<bool> {
-        let Some(old) = self.get(id) else { return Ok(false) };
-        let entry = Entry::new(id, old.vector.to_vec(), metadata)?;
-        self.insert(Arc::new(entry))?;
-        Ok(true)
+    /// Refuses a change that does not fit, before anything happens.
+    pub fn check(&self, change: &Change) -> Result<()> {
+        if let Change::Put(entries) = change {
+            let mut due = self.description.dimension;
+            for entry in entries {
+                self.check_length(due, &entry.id, entry.vector.len())?;
+                due = Some(entry.vector.len());
+            }
+        }
+        if let Change::Describe(known) = change {
+            self.description.agree(*known, "the database")?;
+        }
+        Ok(())
     }
 
-    /// Removes an entry; `false` when there is none.
-    pub fn delete(&mut self, id: &str) -> bool {
-        let (hash, rows) = (self.hash(id), &self.rows);
-        let is_it = |row: &usize| rows.get(*row).is_some_and(|entry| &*entry.id == id);
-        let Ok(found) = self.ids.find_entry(hash, is_it) else { return false };
-        let (row, _) = found.remove();
-        self.rows.replace(row, None);
-        self.lsn += 1;
-        if self.rows.is_sparse() {
-            self.close_gaps();
+    /// Applies a change that was checked; `lsn` is the last one that it stands for. Fails only when a segment cannot be
+    /// read, and then nothing has changed.
+    pub fn apply(&mut self, lsn: u64, change: &Change) -> Result<Undo> {
+        let description = self.description;
+        let replaced = match change {
+            Change::Put(entries) => {
+                let before = self.befores(entries.iter().map(|entry| &*entry.id))?;
+                if let Some(entry) = entries.first() {
+                    self.description.dimension = Some(entry.vector.len());
+                }
+                for entry in entries {
+                    self.place_row(Row { entry: entry.clone(), lsn })?;
+                }
+                Replaced::Ids(before)
+            }
+            Change::Delete(ids) => {
+                let before = self.befores(ids.iter().map(|id| &**id))?;
+                ids.iter().try_for_each(|id| self.forget(id))?;
+                Replaced::Ids(before)
+            }
+            Change::SetMetadata(id, metadata) => {
+                let before = self.befores(std::iter::once(&**id))?;
+                if let Some(old) = self.get(id)? {
+                    let entry = Entry { id: id.clone(), vector: old.vector.clone(), metadata: metadata.clone() };
+                    self.place_row(Row { entry: Arc::new(entry), lsn })?;
+                }
+                Replaced::Ids(before)
+            }
+            Change::Clear => self.take_all(),
+            Change::Describe(known) => {
+                self.describe(*known)?;
+                Replaced::Ids(Vec::new())
+            }
+            Change::Void(_) | Change::Close | Change::Replaced => Replaced::Ids(Vec::new()),
+        };
+        self.lsn = lsn;
+        Ok(Undo { description, replaced })
+    }
+
+    /// As `apply`, for a change that is not taken back.
+    pub fn replay(&mut self, lsn: u64, change: &Change) -> Result<()> {
+        match change {
+            Change::Put(entries) => {
+                if let Some(entry) = entries.first() {
+                    self.description.dimension = Some(entry.vector.len());
+                }
+                entries.iter().try_for_each(|entry| self.place_row(Row { entry: entry.clone(), lsn }))?;
+            }
+            Change::Delete(ids) => ids.iter().try_for_each(|id| self.forget(id))?,
+            other => drop(self.apply(lsn, other)?),
         }
+        self.lsn = lsn;
+        Ok(())
+    }
+
+    fn take_all(&mut self) -> Replaced {
+        Replaced::All(std::mem::take(&mut self.sealed), Box::new(std::mem::take(&mut self.memtable)))
+    }
+
+    /// What each id holds, each once. Reads everything that the change will need, so that it cannot fail halfway.
+    fn befores<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<(Arc<str>, Before)>> {
+        let before = |id: &str| {
+            Ok((
+                id.into(),
+                match self.place(id)? {
+                    None => Before::Nothing,
+                    Some(None) => self.memtable.get(id).cloned().map_or(Before::Nothing, Before::Row),
+                    Some(Some((part, row))) => {
+                        self.sealed.get(part).map_or(Before::Nothing, |sealed| Before::Sealed(sealed.part.clone(), row))
+                    }
+                },
+            ))
+        };
+        ids.map(before).collect()
+    }
+
+    /// Makes the row the one of its id.
+    fn place_row(&mut self, row: Row) -> Result<()> {
+        if !self.sealed.is_empty() && self.memtable.find(&row.entry.id).is_none() {
+            self.forget(&row.entry.id)?;
+        }
+        self.memtable.insert(row);
+        Ok(())
+    }
+
+    /// Removes an id from where it lives. A row of a sealed part dies.
+    fn forget(&mut self, id: &str) -> Result<()> {
+        match self.place(id)? {
+            None => {}
+            Some(None) => drop(self.memtable.remove(id)),
+            Some(Some((part, row))) => {
+                if let Some(sealed) = self.sealed.get_mut(part) {
+                    sealed.dead.kill(row);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back the newest change that was not taken back yet. Its LSN stays used.
+    pub fn undo(&mut self, undo: Undo) -> Result<()> {
+        self.description = undo.description;
+        match undo.replaced {
+            Replaced::All(sealed, memtable) => {
+                self.sealed = sealed;
+                self.memtable = *memtable;
+            }
+            Replaced::Ids(before) => {
+                // Of an id that stands twice in a batch, both remember what was before the batch.
+                for (id, before) in before {
+                    self.forget(&id)?;
+                    match before {
+                        Before::Nothing => {}
+                        Before::Row(row) => drop(self.memtable.insert(row)),
+                        Before::Sealed(part, row) => {
+                            let Some(view) = part.row(row)? else { continue };
+                            self.memtable.insert(Row { lsn: view.lsn, entry: view.to_entry() });
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the memtable a sealed part, when it holds anything.
+    pub fn freeze(&mut self) {
+        if self.memtable.len() > 0 {
+            let part = Part::frozen(std::mem::take(&mut self.memtable));
+            let dead = part.gaps();
+            self.sealed.push(Sealed { part, dead });
+        }
+    }
+
+    /// Puts `segment`, which was built from the live rows of `sources` in their order, in their place. `false` when they
+    /// are gone: the content was cleared meanwhile.
+    pub fn install(&mut self, sources: &[Sealed], segment: Option<Arc<Segment>>) -> bool {
+        let Some(first) = sources.first() else { return false };
+        let Some(place) = self.sealed.iter().position(|sealed| sealed.part.is(&first.part)) else { return false };
+        let mut dead = DeadRows::new(segment.as_ref().map_or(0, |segment| segment.rows()));
+        let mut base = 0;
+        for source in sources {
+            let now = self.sealed.iter().find(|sealed| sealed.part.is(&source.part));
+            for (rank, row) in source.dead.live_from(0).enumerate() {
+                if now.is_none_or(|now| now.dead.is_dead(row)) {
+                    dead.kill(base + rank as u32);
+                }
+            }
+            base += source.dead.live();
+        }
+        if let Some(segment) = segment {
+            self.sealed.insert(place, Sealed { part: Part::Segment(segment), dead });
+        }
+        self.sealed.retain(|sealed| !sources.iter().any(|source| source.part.is(&sealed.part)));
         true
     }
 
-    /// Removes everything; the dimension is unknown again only if nothing else fixed it.
-    pub fn clear(&mut self) {
-        self.lsn += 1;
-        self.rows = Rows::default();
-        self.ids.clear();
+    /// The share of dead rows among the rows of segments, 0 to 1.
+    pub fn fragmentation(&self) -> f64 {
+        let segments = || self.sealed.iter().filter(|sealed| sealed.part.segment().is_some());
+        let rows: usize = segments().map(|sealed| sealed.part.rows()).sum();
+        let dead: u64 = segments().map(|sealed| u64::from(sealed.dead.dead())).sum();
+        if rows == 0 { 0.0 } else { dead as f64 / rows as f64 }
     }
 
-    fn close_gaps(&mut self) {
-        let old = std::mem::take(&mut self.rows);
-        self.ids.clear();
-        for (_, entry) in old.from(0) {
-            let hash = self.hasher.hash_one(&*entry.id);
-            let row = self.rows.push(entry.clone());
-            let (rows, hasher) = (&self.rows, &self.hasher);
-            self.ids.insert_unique(hash, row, |row| rows.get(*row).map_or(0, |entry| hasher.hash_one(&*entry.id)));
+    /// The content of a version in the place of this one, shared with it; gives the LSN.
+    pub fn replace_with(&mut self, version: &Version) -> u64 {
+        *self = Collection::of(version.description(), version.whole(), self.lsn + 1);
+        self.lsn
+    }
+
+    /// Another content in the place of this one.
+    pub fn replace(&mut self, sealed: Vec<Sealed>, description: Description, lsn: u64) {
+        *self = Collection::of(description, sealed, lsn);
+    }
+
+    /// Applies a change of a collection that has no log.
+    fn commit(&mut self, change: &Change) -> Result<()> {
+        self.check(change)?;
+        self.apply(self.lsn + 1, change).map(|_| ())
+    }
+
+    /// Inserts or replaces an entry. Nothing changes when it is refused.
+    pub fn put(&mut self, id: &str, vector: &[f32], metadata: Option<&str>, rule: MetadataRule) -> Result<()> {
+        let entry = self.prepare(id, vector, metadata, rule)?;
+        self.insert(entry)
+    }
+
+    /// Inserts or replaces a finished entry, which may be shared with other collections.
+    pub fn insert(&mut self, entry: Arc<Entry>) -> Result<()> {
+        self.check_length(self.description.dimension, &entry.id, entry.vector.len())?;
+        self.description.dimension = Some(entry.vector.len());
+        self.place_row(Row { entry, lsn: self.lsn + 1 })?;
+        self.lsn += 1;
+        Ok(())
+    }
+
+    /// Replaces an entry's metadata; `false` when there is no such entry.
+    pub fn set_metadata(&mut self, id: &str, metadata: Option<&str>) -> Result<bool> {
+        let Some(change) = self.metadata_change(id, metadata)? else { return Ok(false) };
+        self.commit(&change).map(|()| true)
+    }
+
+    /// The change that replaces an entry's metadata; `None` when there is no such entry.
+    pub fn metadata_change(&self, id: &str, metadata: Option<&str>) -> Result<Option<Change>> {
+        let checked = Entry::new(id, vec![0.0], metadata)?;
+        Ok(self.has(id)?.then_some(Change::SetMetadata(checked.id, checked.metadata)))
+    }
+
+    /// Removes an entry; `false` when there is none.
+    pub fn delete(&mut self, id: &str) -> Result<bool> {
+        let there = self.has(id)?;
+        if there {
+            self.commit(&Change::Delete(vec![id.into()]))?;
         }
+        Ok(there)
+    }
+
+    /// Removes everything; the dimension stays.
+    pub fn clear(&mut self) -> Result<()> {
+        self.commit(&Change::Clear)
     }
 }
 
@@ -185,12 +433,12 @@ mod tests {
         put(&mut collection, Some(r#"{"a":1}"#));
         for text in [None, Some("[1]"), Some("5"), Some(r#"{"s":"\ud800"}"#)] {
             put(&mut collection, text);
-            assert_eq!(collection.get("a").unwrap().metadata.as_deref(), Some(r#"{"a":1}"#), "{text:?}");
+            assert_eq!(collection.get("a").unwrap().unwrap().metadata.as_deref(), Some(r#"{"a":1}"#), "{text:?}");
         }
         put(&mut collection, Some("{}"));
-        assert_eq!(collection.get("a").unwrap().metadata.as_deref(), Some("{}"));
+        assert_eq!(collection.get("a").unwrap().unwrap().metadata.as_deref(), Some("{}"));
         collection.put("a", &[1.0], None, MetadataRule::Replace).unwrap();
-        assert!(collection.get("a").unwrap().metadata.is_none());
+        assert!(collection.get("a").unwrap().unwrap().metadata.is_none());
     }
 
     #[test]
@@ -226,10 +474,10 @@ mod tests {
                     model.insert(id, step as f32);
                 }
                 99 if step % 7 == 0 => {
-                    collection.clear();
+                    collection.clear().unwrap();
                     model.clear();
                 }
-                _ => assert_eq!(collection.delete(&id), model.remove(&id).is_some()),
+                _ => assert_eq!(collection.delete(&id).unwrap(), model.remove(&id).is_some()),
             }
             if step % 4_000 == 0 {
                 versions.push((collection.version(), model.clone()));
@@ -238,7 +486,7 @@ mod tests {
         versions.push((collection.version(), model));
         for (version, model) in versions {
             let held: BTreeMap<String, f32> =
-                version.entries().map(|entry| (entry.id.to_string(), entry.vector[0])).collect();
+                version.entries().map(|e| e.unwrap()).map(|entry| (entry.id.to_string(), entry.vector[0])).collect();
             assert_eq!(held, model);
             assert_eq!(version.len(), model.len());
         }

@@ -12,9 +12,9 @@ const WORK_ENTRIES: usize = 4_096;
 pub fn fingerprint(version: &Version) -> Result<String> {
     let mut pool = InOrder::new("fingerprint")?;
     let mut whole = Fingerprint::default();
-    let mut entries = version.entries().cloned();
+    let mut entries = version.entries();
     loop {
-        let work: Vec<Arc<Entry>> = entries.by_ref().take(WORK_ENTRIES).collect();
+        let work: Vec<Arc<Entry>> = entries.by_ref().take(WORK_ENTRIES).collect::<Result<_>>()?;
         if work.is_empty() {
             break;
         }

@@ -1,15 +1,38 @@
 //! Collections: what a database holds, as the records so far make it.
 //!
-//! A [`Collection`] is the memtable of one database: writes go in on the caller's thread, a [`Version`] of it is taken
-//! at any moment for nothing, and everything that takes long works from a version.
+//! A [`Collection`] is the state of one: writes go in on the caller's thread, a [`Version`] of it is taken at any moment
+//! for nothing, and everything that takes long works from a version. A [`StoredCollection`] keeps one on disk: each change
+//! goes to its log, checkpoints move the memtable into segments, opening brings everything back. A [`Store`] is a
+//! directory of them.
 
+mod checkpoint;
 mod collection;
 mod fingerprint;
+mod keeper;
+mod log;
+mod memtable;
+mod open;
+mod part;
+mod paths;
 mod plan;
+mod recovery;
 mod rows;
+mod selection;
+mod statistics;
+mod stored;
+mod sweep;
 mod version;
+mod wal_files;
+mod wal_retention;
 
+pub use checkpoint::{Compact, Report as CheckpointReport};
 pub use collection::{Collection, MetadataRule};
 pub use fingerprint::fingerprint;
+pub use log::{Listener, Progress};
+pub use open::{OpenStore, Store};
+pub use part::RowView;
 pub use plan::Plan;
-pub use version::Version;
+pub use recovery::Recovery;
+pub use statistics::{HotRegion, MmapStatus, Statistics, WalStatus};
+pub use stored::{Committed, StoredCollection};
+pub use version::{Cursor, Version};

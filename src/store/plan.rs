@@ -21,7 +21,7 @@ pub struct Plan {
 fn indexed(version: &Version) -> Result<Collection> {
     let mut collection = Collection::default();
     for entry in version.entries() {
-        collection.insert(entry.clone())?;
+        collection.insert(entry?)?;
     }
     Ok(collection)
 }
@@ -32,16 +32,22 @@ impl Plan {
         let mut plan = Plan::default();
         let (old_ids, new_ids) = (indexed(old)?, indexed(new)?);
         for entry in new.entries() {
-            match old_ids.get(&entry.id) {
-                Some(found) if Arc::ptr_eq(found, entry) || found.same_content(entry) => {}
+            let entry = entry?;
+            match old_ids.get(&entry.id)? {
+                Some(found) if Arc::ptr_eq(&found, &entry) || found.same_content(&entry) => {}
                 Some(_) => {
                     plan.changed.push(entry.clone());
-                    plan.puts.push(entry.clone());
+                    plan.puts.push(entry);
                 }
-                None => plan.puts.push(entry.clone()),
+                None => plan.puts.push(entry),
             }
         }
-        plan.removed = old.entries().filter(|entry| new_ids.get(&entry.id).is_none()).cloned().collect();
+        for entry in old.entries() {
+            let entry = entry?;
+            if !new_ids.has(&entry.id)? {
+                plan.removed.push(entry);
+            }
+        }
         Ok(plan)
     }
 

@@ -8,7 +8,14 @@ use std::sync::Arc;
 
 const BLOCK_ROWS: usize = 1_024;
 
-type Block = Arc<Vec<Option<Arc<Entry>>>>;
+/// An entry and the LSN of the record that wrote it.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub entry: Arc<Entry>,
+    pub lsn: u64,
+}
+
+type Block = Arc<Vec<Option<Row>>>;
 
 /// Rows by number.
 #[derive(Debug, Clone, Default)]
@@ -24,12 +31,17 @@ impl Rows {
         self.live
     }
 
-    pub fn get(&self, row: usize) -> Option<&Arc<Entry>> {
+    /// One more than the last row's number, gaps included.
+    pub fn end(&self) -> usize {
+        self.end
+    }
+
+    pub fn get(&self, row: usize) -> Option<&Row> {
         self.blocks.get(row / BLOCK_ROWS)?.get(row % BLOCK_ROWS)?.as_ref()
     }
 
     /// Appends a row and returns its number.
-    pub fn push(&mut self, entry: Arc<Entry>) -> usize {
+    pub fn push(&mut self, entry: Row) -> usize {
         if self.end.is_multiple_of(BLOCK_ROWS) {
             self.blocks.push(Arc::new(Vec::with_capacity(BLOCK_ROWS)));
         }
@@ -42,7 +54,7 @@ impl Rows {
     }
 
     /// Puts `entry`, or a gap, in the place of a live row; returns what was there.
-    pub fn replace(&mut self, row: usize, entry: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
+    pub fn replace(&mut self, row: usize, entry: Option<Row>) -> Option<Row> {
         let gone = usize::from(entry.is_none());
         let place = Arc::make_mut(self.blocks.get_mut(row / BLOCK_ROWS)?).get_mut(row % BLOCK_ROWS)?;
         let old = std::mem::replace(place, entry);
@@ -56,7 +68,7 @@ impl Rows {
     }
 
     /// Live rows with their numbers, from `row` on.
-    pub fn from(&self, row: usize) -> impl Iterator<Item = (usize, &Arc<Entry>)> {
+    pub fn from(&self, row: usize) -> impl Iterator<Item = (usize, &Row)> {
         let skipped = row % BLOCK_ROWS;
         self.blocks.iter().enumerate().skip(row / BLOCK_ROWS).flat_map(move |(number, block)| {
             let first = if number == row / BLOCK_ROWS { skipped } else { 0 };
@@ -70,8 +82,8 @@ impl Rows {
 mod tests {
     use super::*;
 
-    fn entry(id: usize) -> Arc<Entry> {
-        Arc::new(Entry::new(&format!("id-{id}"), vec![id as f32], None).unwrap())
+    fn entry(id: usize) -> Row {
+        Row { entry: Arc::new(Entry::new(&format!("id-{id}"), vec![id as f32], None).unwrap()), lsn: id as u64 }
     }
 
     #[test]
@@ -85,7 +97,7 @@ mod tests {
         rows.replace(6, Some(entry(9_999)));
         rows.push(entry(3_000));
         assert_eq!((rows.len(), shared.len()), (3_000, 3_000));
-        assert_eq!(&*shared.get(6).unwrap().id, "id-6");
+        assert_eq!(&*shared.get(6).unwrap().entry.id, "id-6");
         assert!(rows.get(5).is_none());
         assert_eq!(rows.from(4).next().unwrap().0, 4);
         assert_eq!(rows.from(5).next().unwrap().0, 6);

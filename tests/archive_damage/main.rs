@@ -64,7 +64,7 @@ fn written(entries: Vec<Entry>, format: Format, compression: Compression) -> Vec
     let content = Content {
         description: Description { dimension, metric: Some(Metric::Cosine) },
         count: entries.len() as u64,
-        entries: &mut entries.into_iter().map(Arc::new),
+        entries: &mut entries.into_iter().map(|entry| Ok(Arc::new(entry))),
         timestamp: 1_700_000_000_123,
         stored_checksum: false,
         operation: "save",

@@ -10,7 +10,7 @@ mod map;
 pub use disk::Disk;
 pub use map::{Advice, Bytes, page_faults};
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use std::fmt::Debug;
 use std::path::Path;
 
@@ -62,7 +62,6 @@ pub trait FsFile: Debug + Send + Sync {
 
 /// Reads a whole file of at most `bytes_max`.
 pub fn read_whole(fs: &dyn Fs, path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
-    use crate::error::{Error, Kind};
     let file = fs.open(path)?;
     let length = file.length()?;
     if length > bytes_max {
@@ -74,9 +73,24 @@ pub fn read_whole(fs: &dyn Fs, path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Replaces a file: writes beside it, syncs, renames, syncs the directory. On an error the old file stands, unless it is
-/// the sync of the directory that failed: then either may be found after a power cut, and both are whole.
-pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<()> {
+/// A replacement that failed.
+#[derive(Debug)]
+pub struct NotReplaced {
+    /// Why.
+    pub error: Error,
+    /// The new file has its name, but the sync of the directory failed: after a power cut either may be found.
+    pub in_doubt: bool,
+}
+
+/// Replaces a file: writes beside it, syncs, renames, syncs the directory. On an error the old file stands, unless the
+/// error is in doubt; both are whole in any case.
+pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> std::result::Result<(), NotReplaced> {
+    write_beside(fs, path, bytes).map_err(|error| NotReplaced { error, in_doubt: false })?;
+    let synced = path.parent().map_or(Ok(()), |parent| fs.sync_directory(parent));
+    synced.map_err(|error| NotReplaced { error, in_doubt: true })
+}
+
+fn write_beside(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = path.with_extension("tmp");
     // Left by a writer that died: this process holds the lock of the store, so nobody is writing it.
     fs.remove(&temporary)?;
@@ -89,6 +103,5 @@ pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<()> {
         // The first error tells more than this one would.
         let _ = fs.remove(&temporary);
     }
-    renamed?;
-    path.parent().map_or(Ok(()), |parent| fs.sync_directory(parent))
+    renamed
 }

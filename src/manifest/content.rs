@@ -1,0 +1,298 @@
+//! What a manifest says: settings of the collection, its segments, its log files.
+
+use crate::error::{Error, Kind, Result};
+use crate::format::{Description, Metric};
+use crate::limits::DIMENSION_MAX;
+use serde::{Deserialize, Serialize};
+
+/// Where the rows of a checkpoint live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Nowhere: the collection is in memory only, and no file is written.
+    Memory,
+    /// Mapped segments.
+    #[default]
+    Mmap,
+    /// Mapped segments, with the entries that are read most on the heap.
+    Hybrid,
+}
+
+/// When a write is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncMode {
+    /// When it is durable.
+    #[default]
+    Fsync,
+    /// When it is written to the operating system; a sync follows every `fsync_interval` milliseconds.
+    Periodic,
+    /// When it is written to the operating system; syncs come with rotation, checkpoint, flush and close.
+    Async,
+}
+
+/// Settings of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct WalSettings {
+    /// When a write is acknowledged.
+    pub sync_mode: SyncMode,
+    /// Milliseconds between syncs in mode `periodic`.
+    pub fsync_interval: u32,
+    /// A file of the log is complete when the next record would make it larger than this many bytes.
+    pub segment_size: u64,
+    /// Zeros are written ahead of the records in steps of this many bytes; 0: none.
+    pub preallocate: u64,
+    /// Whether the bodies of records are compressed (zstd).
+    pub compression: bool,
+    /// Milliseconds that a complete log file is kept after a checkpoint made it unnecessary.
+    pub retention: u64,
+    /// Bytes of such files at most; 0: no maximum.
+    pub retention_size: u64,
+    /// Another directory for the files of the log, absolute.
+    pub directory: Option<String>,
+    /// Where complete files go instead of being removed, absolute.
+    pub archive: Option<String>,
+}
+
+impl Default for WalSettings {
+    fn default() -> Self {
+        WalSettings {
+            sync_mode: SyncMode::Fsync,
+            fsync_interval: 1_000,
+            segment_size: 64 << 20,
+            preallocate: 1 << 20,
+            compression: false,
+            retention: 24 * 3_600 * 1_000,
+            retention_size: 0,
+            directory: None,
+            archive: None,
+        }
+    }
+}
+
+/// How segments are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct MmapSettings {
+    /// false: segments are read to the heap, and nothing outside can harm a reader.
+    pub enabled: bool,
+    /// `normal`, `random` or `sequential`.
+    pub advice: String,
+    /// Whether segments are read whole when they are opened.
+    pub populate: bool,
+    /// Whether huge pages are asked for.
+    pub huge_pages: bool,
+}
+
+impl Default for MmapSettings {
+    fn default() -> Self {
+        MmapSettings { enabled: true, advice: "random".to_owned(), populate: false, huge_pages: false }
+    }
+}
+
+/// Settings of a collection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Settings {
+    /// Numbers in each vector; 0 while unknown.
+    pub dimension: u32,
+    /// Distance metric; null while unknown.
+    pub metric: Option<String>,
+    /// Where the rows of a checkpoint live.
+    pub engine: Engine,
+    /// Whether writes are refused.
+    pub read_only: bool,
+    /// A checkpoint begins when the memtable holds this many bytes.
+    pub memtable_size: u64,
+    /// Bytes of entries on the heap, engine `hybrid` only.
+    pub hot_tier_size: u64,
+    /// The share of dead bytes in the segments from which on they are compacted; above 1: never.
+    pub compaction_threshold: f64,
+    /// Milliseconds between looks whether to compact; 0: only after checkpoints.
+    pub compaction_interval: u64,
+    /// Settings of the log.
+    pub wal: WalSettings,
+    /// How segments are read.
+    pub mmap: MmapSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            dimension: 0,
+            metric: None,
+            engine: Engine::Mmap,
+            read_only: false,
+            memtable_size: 64 << 20,
+            hot_tier_size: 256 << 20,
+            compaction_threshold: 0.3,
+            compaction_interval: 0,
+            wal: WalSettings::default(),
+            mmap: MmapSettings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Dimension and metric, as far as they are known.
+    pub fn description(&self) -> Result<Description> {
+        let dimension = Some(self.dimension as usize).filter(|dimension| *dimension > 0);
+        Ok(Description { dimension, metric: self.metric.as_deref().map(Metric::named).transpose()? })
+    }
+
+    /// Takes over what is known.
+    pub fn describe(&mut self, known: Description) {
+        self.dimension = known.dimension.unwrap_or(0) as u32;
+        self.metric = known.metric.map(|metric| metric.name().to_owned());
+    }
+
+    /// Refuses values that mean nothing.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |what: &str| Err(Error::new(Kind::Limit, what.to_owned()));
+        self.description()?;
+        let numbers = [self.compaction_threshold];
+        if self.dimension as usize > DIMENSION_MAX {
+            return refuse("a dimension above the limit");
+        }
+        if !["normal", "random", "sequential"].contains(&self.mmap.advice.as_str()) {
+            return refuse("an advice that is not normal, random or sequential");
+        }
+        if !(4_096..=1 << 40).contains(&self.wal.segment_size) {
+            return refuse("a segment size that is not from 4 KiB to 1 TiB");
+        }
+        if self.wal.preallocate > 1 << 30 {
+            return refuse("steps of preallocation above 1 GiB");
+        }
+        if self.memtable_size < 4_096 {
+            return refuse("a memtable below 4 KiB");
+        }
+        if numbers.iter().any(|number| !number.is_finite() || *number < 0.0) {
+            return refuse("a share that is no number from 0 on");
+        }
+        Ok(())
+    }
+}
+
+/// The dead rows of a segment as a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DeadRef {
+    /// The last part of the file's name.
+    pub version: u64,
+    /// Bytes of the file.
+    pub length: u64,
+    /// CRC-32 as the file carries it.
+    pub checksum: u32,
+    /// Dead rows.
+    pub rows: u64,
+}
+
+/// A segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SegmentRef {
+    /// Its number.
+    pub number: u64,
+    /// Bytes of the file.
+    pub length: u64,
+    /// CRC-32 of its footer.
+    pub checksum: u32,
+    /// Rows, dead ones included.
+    pub rows: u64,
+    /// The rows that were dead at the checkpoint.
+    pub dead: Option<DeadRef>,
+}
+
+/// A file of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct WalRef {
+    /// Its number.
+    pub number: u64,
+    /// The LSN it begins with.
+    pub first_lsn: u64,
+    /// Bytes up to the end of its last record; null for the file that is written.
+    pub length: Option<u64>,
+    /// The last LSN in it; null for the file that is written.
+    pub last_lsn: Option<u64>,
+    /// Time of the last record, microseconds since 1970; null for the file that is written.
+    pub last_time: Option<u64>,
+}
+
+/// Everything that makes a collection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Manifest {
+    /// Grows by one with each manifest.
+    pub generation: u64,
+    /// SHA-256 of the manifest before, in hex; empty for the first.
+    pub previous: String,
+    /// Settings.
+    pub settings: Settings,
+    /// The LSN up to which everything is in the segments.
+    pub checkpoint_lsn: u64,
+    /// Time of the last record up to there, microseconds since 1970.
+    pub checkpoint_time: u64,
+    /// The number of the next segment.
+    pub next_segment: u64,
+    /// When compaction last ran, milliseconds since 1970; 0: never.
+    pub last_compaction: u64,
+    /// Segments in order of their numbers.
+    pub segments: Vec<SegmentRef>,
+    /// Log files in order; only the last may be incomplete.
+    pub wal: Vec<WalRef>,
+}
+
+impl Manifest {
+    /// An empty collection.
+    pub fn new(settings: Settings) -> Manifest {
+        Manifest {
+            generation: 0,
+            previous: String::new(),
+            settings,
+            checkpoint_lsn: 0,
+            checkpoint_time: 0,
+            next_segment: 1,
+            last_compaction: 0,
+            segments: Vec::new(),
+            wal: Vec::new(),
+        }
+    }
+
+    /// Bytes of its file, about.
+    pub fn bytes(&self) -> u64 {
+        serde_json::to_string(self).map_or(0, |text| text.len() as u64 + 68)
+    }
+
+    /// Whether its parts fit each other; else what does not.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        self.settings.check().map_err(|error| error.message)?;
+        for segment in &self.segments {
+            if segment.number >= self.next_segment || segment.number == 0 {
+                return Err(format!("segment {} has a number that is not given out yet", segment.number));
+            }
+            if segment.dead.as_ref().is_some_and(|dead| dead.rows > segment.rows) {
+                return Err(format!("segment {} has more dead rows than rows", segment.number));
+            }
+        }
+        if !self.segments.is_sorted_by(|a, b| a.number < b.number) {
+            return Err("the segments are not in order".to_owned());
+        }
+        if !self.wal.is_sorted_by(|a, b| a.number < b.number) {
+            return Err("the log files are not in order".to_owned());
+        }
+        for pair in self.wal.windows(2) {
+            let [before, after] = pair else { continue };
+            match (before.length, before.last_lsn, before.last_time) {
+                (Some(_), Some(last), Some(_)) if last + 1 == after.first_lsn => {}
+                _ => return Err(format!("the log has a gap before record {}", after.first_lsn)),
+            }
+        }
+        let from = self.wal.first().map_or(self.checkpoint_lsn + 1, |first| first.first_lsn);
+        if from > self.checkpoint_lsn + 1 {
+            return Err(format!("the log begins with record {from}, the segments end with {}", self.checkpoint_lsn));
+        }
+        Ok(())
+    }
+}

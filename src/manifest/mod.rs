@@ -1,0 +1,205 @@
+//! The manifest of a collection: its settings and the list of its live files. The one mutable root: everything that is
+//! not named here, directly or by what is, is not part of the collection.
+//!
+//! The file is its header (its number is the generation), a JSON text, and the CRC-32 of that text. It is replaced as a
+//! whole and atomically; each names the SHA-256 of the one before, so that a chain can be told from a fork.
+
+mod content;
+
+pub use content::{DeadRef, Engine, Manifest, MmapSettings, SegmentRef, Settings, SyncMode, WalRef, WalSettings};
+
+use crate::env::fs::{self, Fs};
+use crate::error::{Error, Kind, Result};
+use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner, crc};
+use crate::limits::MANIFEST_BYTES_MAX;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::path::Path;
+
+/// The name of the file.
+pub const FILE_NAME: &str = "MANIFEST";
+
+/// A manifest as it stands on disk.
+#[derive(Debug, Clone)]
+pub struct Root {
+    /// Whose it is.
+    pub owner: Owner,
+    /// What it says.
+    pub manifest: Manifest,
+    /// SHA-256 of the file, in hex.
+    pub hash: String,
+    /// A replacement failed so that the next manifest may be the one that a later open finds: nothing more must be
+    /// written by this process.
+    pub in_doubt: bool,
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The bytes of a manifest file.
+pub fn encode(owner: Owner, manifest: &Manifest) -> Result<Vec<u8>> {
+    let header =
+        Header { kind: FileKind::Manifest, owner, number: manifest.generation, generation: manifest.generation as u32 };
+    let mut bytes = header.encode().to_vec();
+    serde_json::to_writer(&mut bytes, manifest)
+        .map_err(|error| Error::new(Kind::Internal, format!("the manifest cannot be written: {error}")))?;
+    let sum = crc(bytes.get(HEADER_BYTES..).unwrap_or_default());
+    bytes.extend_from_slice(&sum.to_le_bytes());
+    Ok(bytes)
+}
+
+/// Reads the bytes of a manifest file of that store.
+pub fn decode(bytes: &[u8], store: [u8; 16]) -> Result<Root> {
+    let header = Header::decode(bytes, FileKind::Manifest)?;
+    let broken = |what: String| Error::new(Kind::Corrupt, what).at(HEADER_BYTES as u64);
+    if header.owner.store != store {
+        return Err(broken("this manifest belongs to another store".to_owned()));
+    }
+    let content = bytes.get(HEADER_BYTES..).and_then(|rest| rest.split_last_chunk::<4>());
+    let Some((text, sum)) = content else { return Err(broken("the manifest ends too early".to_owned())) };
+    if *sum != crc(text).to_le_bytes() {
+        return Err(broken("the manifest is damaged: its checksum differs".to_owned()));
+    }
+    let manifest: Manifest =
+        serde_json::from_slice(text).map_err(|error| broken(format!("the manifest is not understood: {error}")))?;
+    if manifest.generation != header.number {
+        return Err(broken("the manifest contradicts its header".to_owned()));
+    }
+    manifest.check().map_err(|what| broken(format!("the manifest contradicts itself: {what}")))?;
+    Ok(Root { owner: header.owner, manifest, hash: hash(bytes), in_doubt: false })
+}
+
+/// Reads the manifest in `directory`.
+pub fn read(fs: &dyn Fs, directory: &Path, store: [u8; 16]) -> Result<Root> {
+    let path = directory.join(FILE_NAME);
+    let bytes = fs::read_whole(fs, &path, MANIFEST_BYTES_MAX).map_err(|error| match error.cause_code() {
+        Some("ENOENT") => {
+            let message = format!("{}: the manifest of this collection is missing", path.display());
+            Error { kind: Kind::Corrupt, message, ..error }
+        }
+        _ => error,
+    })?;
+    decode(&bytes, store).map_err(|error| error.in_file(&path))
+}
+
+impl Root {
+    /// The first manifest of a collection.
+    pub fn first(owner: Owner, settings: Settings) -> Root {
+        Root { owner, manifest: Manifest::new(settings), hash: String::new(), in_doubt: false }
+    }
+
+    /// Puts the next manifest in the place of this one: `change` makes it from this one. On an error this one stands,
+    /// here and on disk; only a failed sync of the directory leaves open which of the two is on disk.
+    pub fn replace(&mut self, fs: &dyn Fs, directory: &Path, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+        let mut next = self.manifest.clone();
+        change(&mut next);
+        next.generation = self.manifest.generation + 1;
+        next.previous.clone_from(&self.hash);
+        let bytes = encode(self.owner, &next)?;
+        if bytes.len() as u64 > MANIFEST_BYTES_MAX {
+            return Err(Error::new(Kind::Limit, "the collection has more files than a manifest can name: compact it"));
+        }
+        if self.in_doubt {
+            return Err(Error::new(
+                Kind::Poisoned,
+                "the manifest is in doubt since a failed sync: open the store again",
+            ));
+        }
+        match fs::replace(fs, &directory.join(FILE_NAME), &bytes) {
+            Ok(()) => {
+                *self = Root { owner: self.owner, hash: hash(&bytes), manifest: next, in_doubt: false };
+                Ok(())
+            }
+            Err(refused) => {
+                self.in_doubt = refused.in_doubt;
+                Err(refused.error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: Owner = Owner { store: [1; 16], collection: [2; 16] };
+
+    fn sample() -> Manifest {
+        let mut manifest =
+            Manifest::new(Settings { dimension: 3, metric: Some("cosine".into()), ..Settings::default() });
+        manifest.generation = 7;
+        manifest.checkpoint_lsn = 20;
+        manifest.next_segment = 3;
+        manifest.segments = vec![
+            SegmentRef { number: 1, length: 500, checksum: 9, rows: 4, dead: None },
+            SegmentRef {
+                number: 2,
+                length: 600,
+                checksum: 8,
+                rows: 5,
+                dead: Some(DeadRef { version: 2, length: 96, checksum: 7, rows: 1 }),
+            },
+        ];
+        manifest.wal = vec![
+            WalRef { number: 2, first_lsn: 1, length: Some(4_000), last_lsn: Some(20), last_time: Some(5) },
+            WalRef { number: 5, first_lsn: 21, length: None, last_lsn: None, last_time: None },
+        ];
+        manifest
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_length_is_noticed() {
+        let bytes = encode(OWNER, &sample()).unwrap();
+        assert_eq!(decode(&bytes, [1; 16]).unwrap().manifest, sample());
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode(&damaged, [1; 16]).is_err(), "bit {bit}");
+        }
+        for length in 0..bytes.len() {
+            assert!(decode(&bytes[..length], [1; 16]).is_err());
+        }
+        for extra in 1..64 {
+            assert!(decode(&[bytes.clone(), vec![0; extra]].concat(), [1; 16]).is_err());
+        }
+        assert!(decode(&bytes, [3; 16]).unwrap_err().message.contains("another store"));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let refused = |change: &dyn Fn(&mut Manifest)| {
+            let mut manifest = sample();
+            change(&mut manifest);
+            assert_eq!(decode(&encode(OWNER, &manifest).unwrap(), [1; 16]).unwrap_err().kind, Kind::Corrupt);
+        };
+        refused(&|manifest| manifest.segments[1].number = 1);
+        refused(&|manifest| manifest.segments[1].number = 3);
+        refused(&|manifest| manifest.segments[1].dead.as_mut().unwrap().rows = 6);
+        refused(&|manifest| manifest.wal[0].last_lsn = None);
+        refused(&|manifest| manifest.wal[0].last_lsn = Some(21));
+        refused(&|manifest| manifest.wal[1].first_lsn = 22);
+        refused(&|manifest| {
+            manifest.wal.remove(0);
+            manifest.checkpoint_lsn = 10;
+        });
+        refused(&|manifest| manifest.settings.metric = Some("x".into()));
+        refused(&|manifest| manifest.settings.dimension = 70_000);
+    }
+
+    #[test]
+    fn a_chain_of_manifests_names_each_one_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = crate::env::fs::Disk;
+        let mut root = Root::first(OWNER, Settings::default());
+        root.replace(&disk, directory.path(), |_| {}).unwrap();
+        let first = root.hash.clone();
+        root.replace(&disk, directory.path(), |manifest| manifest.settings.read_only = true).unwrap();
+        let found = read(&disk, directory.path(), [1; 16]).unwrap();
+        assert_eq!((found.manifest.generation, found.manifest.previous, found.hash), (2, first, root.hash));
+        assert!(found.manifest.settings.read_only);
+    }
+}

@@ -1,0 +1,304 @@
+//! Checkpoint and compaction, which are one thing: frozen memtables, and segments with too many dead rows, are written
+//! as new segments; then one manifest names them in the place of the old ones.
+//!
+//! Writes and reads go on meanwhile. A crash at any moment leaves the old manifest with the old files, or the new one
+//! with the new files; what neither names is swept when the store is opened for writing. A compaction always is a
+//! checkpoint too: the log behind the manifest then never needs a row that the compaction dropped.
+
+use super::log::held;
+use super::part::Sealed;
+use super::selection::{Group, group, select};
+use super::stored::Core;
+use super::version::Version;
+use super::wal_retention;
+use crate::error::{Error, Kind, Result};
+use crate::format::header::{FileKind, Header};
+use crate::format::{Description, record::Change};
+use crate::manifest::{DeadRef, Manifest, SegmentRef};
+use crate::segment::{Builder, DeadRows, Expected, ExpectedDead, Row, Segment};
+use serde::Serialize;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+/// What to rewrite beside the memtable.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Compact {
+    /// Nothing.
+    Nothing,
+    /// Segments whose share of dead rows is above this, and small ones that have become many.
+    Above(f64),
+    /// Every segment that has dead rows or is small.
+    All,
+}
+
+/// What a checkpoint did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Everything up to this LSN is in segments now.
+    pub lsn: u64,
+    /// Bytes of segments and their dead rows before.
+    pub bytes_before: u64,
+    /// The same afterwards.
+    pub bytes_after: u64,
+    /// Entries that were written.
+    pub entries: u64,
+    /// Dead rows that are gone.
+    pub removed: u64,
+    /// Segments afterwards.
+    pub segments: u64,
+}
+
+/// A segment that was written and that no manifest names yet.
+struct Written {
+    segment: Arc<Segment>,
+    named: SegmentRef,
+}
+
+/// Bytes of segments and their dead rows.
+pub(super) fn bytes_of(manifest: &Manifest) -> u64 {
+    let dead = |segment: &SegmentRef| segment.dead.as_ref().map_or(0, |dead| dead.length);
+    manifest.segments.iter().map(|segment| segment.length + dead(segment)).sum()
+}
+
+impl Core {
+    /// Moves the memtable into a segment and rewrites what `compact` asks for.
+    pub fn checkpoint(&self, compact: Compact) -> Result<Report> {
+        let Some(log) = &self.log else { return Ok(Report::default()) };
+        let _turn = held(&self.turn);
+        let (version, time) = {
+            let mut state = self.write();
+            state.freeze();
+            (state.version(), self.last_time.load(Ordering::Acquire))
+        };
+        // What is in a segment must not be taken back: the log has to be as far.
+        log.wait_durable(version.lsn())?;
+        let before = held(&self.root).manifest.clone();
+        let groups = select(version.sealed(), compact, self.settings(|settings| settings.memtable_size));
+        let mut report = Report {
+            lsn: version.lsn(),
+            bytes_before: bytes_of(&before),
+            segments: before.segments.len() as u64,
+            ..Report::default()
+        };
+        let mut written = Vec::with_capacity(groups.len());
+        let mut number = before.next_segment;
+        for group in &groups {
+            report.removed += group.sources.iter().map(|source| u64::from(source.dead.dead())).sum::<u64>();
+            let made =
+                self.write_group(group, number, version.description()).inspect_err(|_| self.discard(&written))?;
+            number += u64::from(made.is_some());
+            report.entries += made.as_ref().map_or(0, |made: &Written| made.named.rows);
+            written.push(made);
+        }
+        let named = self.named(&version, &groups, &written, &before).inspect_err(|_| self.discard(&written))?;
+        if named == before.segments && before.checkpoint_lsn == version.lsn() {
+            report.bytes_after = report.bytes_before;
+            return Ok(report);
+        }
+        let compacted = compact != Compact::Nothing && groups.iter().any(Group::rewrites);
+        let now = self.fs.now_us();
+        self.install(&before, |manifest| {
+            manifest.segments = named;
+            manifest.next_segment = number;
+            manifest.checkpoint_lsn = version.lsn();
+            manifest.checkpoint_time = time;
+            manifest.settings.describe(version.description());
+            if compacted {
+                manifest.last_compaction = now / 1_000;
+            }
+        })
+        .inspect_err(|_| self.discard(&written))?;
+        let mut state = self.write();
+        for (group, made) in groups.iter().zip(&written) {
+            state.install(&group.sources, made.as_ref().map(|made| made.segment.clone()));
+        }
+        drop(state);
+        let after = self.retire(&before);
+        report.bytes_after = bytes_of(&after);
+        report.segments = after.segments.len() as u64;
+        Ok(report)
+    }
+
+    /// A checkpoint with compaction when enough of the segments is dead.
+    pub fn compact_if_due(&self, threshold: f64) -> Result<Report> {
+        let due = self.read().fragmentation() > threshold;
+        if due { self.checkpoint(Compact::Above(threshold)) } else { Ok(Report::default()) }
+    }
+
+    /// Puts the content of another version in the place of this one.
+    pub fn replace(&self, version: &Version) -> Result<u64> {
+        let _turn = held(&self.turn);
+        if self.volatile {
+            return Ok(self.write().replace_with(version));
+        }
+        let Some(log) = &self.log else { return Err(Error::new(Kind::ReadOnly, "opened for reading only")) };
+        let before = held(&self.root).manifest.clone();
+        let (first_lsn, mut number) = (self.read().lsn() + 1, before.next_segment);
+        let mut written = Vec::new();
+        for group in group(version.whole().iter()) {
+            let made = self.write_rows(&group, number, version.description(), Some(first_lsn));
+            let made = made.inspect_err(|_| self.discard(&written))?;
+            number += u64::from(made.is_some());
+            written.push(made);
+        }
+        // From here on no write may come between.
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let replaced: Result<u64> = (|| {
+            let lsn = self.commit(&mut self.write(), &Change::Replaced, true)?;
+            log.wait_durable(lsn)?;
+            let time = self.last_time.load(Ordering::Acquire);
+            self.fs.sync_directory(&self.paths.segments)?;
+            self.install(&before, |manifest| {
+                manifest.segments = written.iter().flatten().map(|made| made.named.clone()).collect();
+                manifest.next_segment = number;
+                manifest.checkpoint_lsn = lsn;
+                manifest.checkpoint_time = time;
+                manifest.settings.describe(version.description());
+            })?;
+            Ok(lsn)
+        })();
+        let lsn = replaced.inspect_err(|_| self.discard(&written))?;
+        let sealed = written.into_iter().flatten().map(|made| {
+            let dead = DeadRows::new(made.segment.rows());
+            Sealed { part: super::part::Part::Segment(made.segment), dead }
+        });
+        self.write().replace(sealed.collect(), version.description(), lsn);
+        self.retire(&before);
+        Ok(lsn)
+    }
+
+    fn write_group(&self, group: &Group, number: u64, description: Description) -> Result<Option<Written>> {
+        self.write_rows(group, number, description, None)
+    }
+
+    /// Writes the live rows of a group as one segment; `None` when there are none.
+    fn write_rows(
+        &self,
+        group: &Group,
+        number: u64,
+        description: Description,
+        lsn: Option<u64>,
+    ) -> Result<Option<Written>> {
+        let Some(dimension) = description.dimension.filter(|_| group.rows() > 0) else { return Ok(None) };
+        let path = self.paths.segment(number);
+        // What a failed attempt, here or in a process that died, left under that name.
+        self.fs.remove(&path)?;
+        let (owner, generation) = {
+            let root = held(&self.root);
+            (root.owner, root.manifest.generation as u32)
+        };
+        let header = Header { kind: FileKind::Segment, owner, number, generation };
+        let mut builder = Builder::create(self.fs.clone(), &path, header, dimension, description.metric)?;
+        for source in &group.sources {
+            for row in source.dead.live_from(0) {
+                if let Some(view) = source.part.row(row)? {
+                    let lsn = lsn.unwrap_or(view.lsn);
+                    builder.push(Row { id: view.id, vector: view.vector, metadata: view.metadata, lsn })?;
+                }
+            }
+        }
+        let sealed = builder.finish()?;
+        let expected = Expected { owner, number, length: sealed.length, checksum: sealed.checksum };
+        let access = *self.access.read().unwrap_or_else(PoisonError::into_inner);
+        let segment = Segment::open(self.fs.clone(), &path, &expected, access).inspect_err(|_| {
+            let _ = self.fs.remove(&path);
+        })?;
+        let rows = u64::from(sealed.rows);
+        let named = SegmentRef { number, length: sealed.length, checksum: sealed.checksum, rows, dead: None };
+        Ok(Some(Written { segment: Arc::new(segment), named }))
+    }
+
+    /// The segments as the next manifest names them; dead rows that are new are written on the way.
+    fn named(
+        &self,
+        version: &Version,
+        groups: &[Group],
+        written: &[Option<Written>],
+        before: &Manifest,
+    ) -> Result<Vec<SegmentRef>> {
+        let mut named: Vec<SegmentRef> = written.iter().flatten().map(|made| made.named.clone()).collect();
+        for sealed in version.sealed() {
+            let Some(segment) = sealed.part.segment() else { continue };
+            let rewritten = |group: &Group| group.sources.iter().any(|source| source.part.is(&sealed.part));
+            if groups.iter().any(rewritten) {
+                continue;
+            }
+            let known = before.segments.iter().find(|known| known.number == segment.number());
+            let known = known.and_then(|known| known.dead.clone());
+            let same = known.as_ref().map_or(0, |known| known.rows) == u64::from(sealed.dead.dead());
+            let dead = if same { known } else { Some(self.write_dead(segment, &sealed.dead)?) };
+            let (number, length, checksum) = (segment.number(), segment.length(), segment.checksum());
+            named.push(SegmentRef { number, length, checksum, rows: u64::from(segment.rows()), dead });
+        }
+        named.sort_by_key(|segment| segment.number);
+        self.fs.sync_directory(&self.paths.segments)?;
+        Ok(named)
+    }
+
+    fn write_dead(&self, segment: &Segment, dead: &DeadRows) -> Result<DeadRef> {
+        let (owner, version) = {
+            let root = held(&self.root);
+            (root.owner, root.manifest.generation + 1)
+        };
+        let path = self.paths.dead(segment.number(), version);
+        self.fs.remove(&path)?;
+        let header = Header { kind: FileKind::Dead, owner, number: segment.number(), generation: version as u32 };
+        let file = dead.write(&*self.fs, &path, header, version)?;
+        Ok(DeadRef { version, length: file.length, checksum: file.checksum, rows: u64::from(dead.dead()) })
+    }
+
+    /// Replaces the manifest, and lets go of log files that are not needed any more.
+    fn install(&self, before: &Manifest, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+        let mut root = held(&self.root);
+        // The log may have named a new file meanwhile; segments change only in our turn.
+        debug_assert_eq!(root.manifest.next_segment, before.next_segment);
+        let now = self.fs.now_us();
+        root.replace(&*self.fs, &self.paths.home, |manifest| {
+            change(manifest);
+            wal_retention::expire(manifest, now);
+        })
+    }
+
+    /// Removes the files that the manifest before named and this one does not. Failing to is no failure: they are
+    /// swept when the store is opened for writing.
+    fn retire(&self, before: &Manifest) -> Manifest {
+        let after = held(&self.root).manifest.clone();
+        for old in &before.segments {
+            let kept = after.segments.iter().find(|kept| kept.number == old.number);
+            if let Some(dead) = old.dead.as_ref().filter(|dead| kept.and_then(|kept| kept.dead.as_ref()) != Some(dead))
+            {
+                let _ = self.fs.remove(&self.paths.dead(old.number, dead.version));
+            }
+            if kept.is_none() {
+                let _ = self.fs.remove(&self.paths.segment(old.number));
+            }
+        }
+        wal_retention::retire(&*self.fs, &self.paths, before, &after);
+        after
+    }
+
+    /// Removes what was written in vain.
+    fn discard(&self, written: &[Option<Written>]) {
+        // In doubt, a manifest that names them may be the one on disk.
+        if held(&self.root).in_doubt {
+            return;
+        }
+        for made in written.iter().flatten() {
+            let _ = self.fs.remove(&self.paths.segment(made.named.number));
+        }
+    }
+
+    /// Reads the dead rows that a manifest names.
+    pub fn read_dead(
+        fs: &dyn crate::env::fs::Fs,
+        path: &std::path::Path,
+        owner: crate::format::header::Owner,
+        segment: &SegmentRef,
+        dead: &DeadRef,
+    ) -> Result<DeadRows> {
+        let file = crate::segment::DeadFile { length: dead.length, checksum: dead.checksum };
+        let expected = ExpectedDead { owner, number: segment.number, n: dead.version, rows: segment.rows as u32, file };
+        DeadRows::read(fs, path, &expected)
+    }
+}

@@ -1,0 +1,300 @@
+//! A store: one directory, its identity, its lock, its collections.
+
+use super::collection::Collection;
+use super::log::held;
+use super::paths::{COLLECTIONS, Paths, check_name};
+use super::recovery;
+use super::stored::StoredCollection;
+use crate::env::fs::{Fs, Lock, read_whole, replace};
+use crate::env::new_uuid;
+use crate::error::{Error, Kind, Result};
+use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner};
+use crate::manifest::{self, Engine, Root, Settings};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+const STORE: &str = "STORE";
+const LOCK: &str = "LOCK";
+/// A collection that is being removed; such a name cannot be given to a collection.
+const DROPPED: &str = ".dropped-";
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct OpenStore {
+    /// Open for reading only, without the lock, also while another process writes.
+    pub read_only: bool,
+    /// Make the store when there is none.
+    pub create: bool,
+    /// Make it also in a folder that holds other files.
+    pub among_others: bool,
+    /// Who we are, for the message of whoever finds it locked.
+    pub holder: String,
+}
+
+/// A store that is open.
+pub struct Store {
+    fs: Arc<dyn Fs>,
+    base: PathBuf,
+    id: [u8; 16],
+    writable: bool,
+    /// Shared with the collections that are open; None once the store is closed.
+    lock: Mutex<Option<Arc<dyn Lock>>>,
+    open: Mutex<BTreeMap<String, Arc<StoredCollection>>>,
+}
+
+/// Names that a store, its archives and snapshots, and what desktop systems leave have in its folder.
+fn is_expected(name: &str) -> bool {
+    [STORE, LOCK, COLLECTIONS, "STORE.tmp", "snapshots", ".incremental.json"].contains(&name)
+        || name.starts_with("database.")
+        || name.starts_with(".ruvector-persistence-")
+        || name.starts_with("._")
+        || name == ".DS_Store"
+}
+
+impl Store {
+    /// Opens the store in the directory `base`, which exists.
+    pub fn open(fs: Arc<dyn Fs>, base: &Path, options: &OpenStore) -> Result<Store> {
+        let names = fs.list(base)?;
+        let there = names.iter().any(|name| name == STORE);
+        if !there && (options.read_only || !options.create) {
+            let message = "there is no store in this folder: it has no file STORE";
+            return Err(Error::new(Kind::NotADatabase, message).in_file(base));
+        }
+        if !there {
+            let strange = names.iter().find(|name| name.as_str() == COLLECTIONS || !is_expected(name));
+            if let Some(name) =
+                strange.filter(|_| !options.among_others || names.iter().any(|name| name == COLLECTIONS))
+            {
+                let message =
+                    format!("the folder holds '{name}' and no file STORE: no store is made among other files");
+                return Err(Error::new(Kind::NotADatabase, message).in_file(base));
+            }
+        }
+        let writable = !options.read_only;
+        let lock: Option<Arc<dyn Lock>> = match writable {
+            true => Some(Arc::from(fs.lock(&base.join(LOCK), &options.holder)?)),
+            false => None,
+        };
+        if !there {
+            make(&*fs, base)?;
+        }
+        let id = identity(&*fs, base)?;
+        let store =
+            Store { fs, base: base.to_path_buf(), id, writable, lock: Mutex::new(lock), open: Mutex::default() };
+        if writable {
+            store.sweep_dropped()?;
+        }
+        Ok(store)
+    }
+
+    /// Whether nothing can be written.
+    pub fn is_read_only(&self) -> bool {
+        !self.writable
+    }
+
+    /// The lock for a collection that is opened; none for one that is only read.
+    fn lock(&self) -> Result<Option<Arc<dyn Lock>>> {
+        let lock = held(&self.lock).clone();
+        match lock {
+            None if self.writable => Err(Error::new(Kind::Closed, "the store is closed").in_file(&self.base)),
+            lock => Ok(lock),
+        }
+    }
+
+    fn check_writable(&self) -> Result<Arc<dyn Lock>> {
+        let refused = || Error::new(Kind::ReadOnly, "the store was opened for reading only").in_file(&self.base);
+        self.lock()?.ok_or_else(refused)
+    }
+
+    /// Its folder.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// The names of its collections, sorted.
+    pub fn list(&self) -> Result<Vec<String>> {
+        let mut names: Vec<String> = self.fs.list(&self.base.join(COLLECTIONS))?;
+        names.retain(|name| !name.starts_with('.') && self.is_there(name));
+        let open = held(&self.open);
+        names.extend(open.iter().filter(|(_, open)| open.core().volatile).map(|(name, _)| name.clone()));
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Whether the folder is a collection: one without a manifest is what a crash left of making one.
+    fn is_there(&self, name: &str) -> bool {
+        let home = self.base.join(COLLECTIONS).join(name);
+        self.fs.list(&home).is_ok_and(|files| {
+            files.iter().any(|file| file == manifest::FILE_NAME)
+                || self.fs.list(&home.join("segments")).is_ok_and(|segments| !segments.is_empty())
+        })
+    }
+
+    /// A collection. Several calls get the same one.
+    pub fn collection(&self, name: &str) -> Result<Arc<StoredCollection>> {
+        check_name(name)?;
+        let mut open = held(&self.open);
+        if let Some(found) = open.get(name).filter(|found| !found.is_closed()) {
+            return Ok(found.clone());
+        }
+        if !self.is_there(name) {
+            return Err(Error::new(Kind::NotFound, format!("there is no collection '{name}'")).in_file(&self.base));
+        }
+        let lock = self.lock()?;
+        let opened = recovery::open(&self.fs, &self.base, name, self.id, self.writable)?;
+        let collection = Arc::new(StoredCollection::start(self.fs.clone(), opened, lock)?);
+        open.insert(name.to_owned(), collection.clone());
+        Ok(collection)
+    }
+
+    /// A new collection.
+    pub fn create(&self, name: &str, settings: Settings) -> Result<Arc<StoredCollection>> {
+        check_name(name)?;
+        settings.check()?;
+        let lock = self.check_writable()?;
+        let mut open = held(&self.open);
+        if open.contains_key(name) || self.is_there(name) {
+            return Err(Error::new(Kind::Exists, format!("there is a collection '{name}' already")).in_file(&self.base));
+        }
+        let owner = Owner { store: self.id, collection: new_uuid() };
+        let volatile = settings.engine == Engine::Memory;
+        let paths = Paths::of(&self.base, name, settings.wal.directory.as_deref());
+        let mut root = Root::first(owner, settings);
+        let opened = if volatile {
+            let description = root.manifest.settings.description()?;
+            recovery::in_memory(name, root, Collection::new(description))
+        } else {
+            self.make_folders(&paths)?;
+            root.replace(&*self.fs, &paths.home, |_| {})?;
+            recovery::open(&self.fs, &self.base, name, self.id, true)?
+        };
+        let collection = Arc::new(StoredCollection::start(self.fs.clone(), opened, Some(lock))?);
+        open.insert(name.to_owned(), collection.clone());
+        Ok(collection)
+    }
+
+    /// The collection of that name, made with `settings` when there is none.
+    pub fn collection_or_create(&self, name: &str, settings: Settings) -> Result<Arc<StoredCollection>> {
+        match self.collection(name) {
+            Err(error) if error.kind == Kind::NotFound => self.create(name, settings),
+            other => other,
+        }
+    }
+
+    fn make_folders(&self, paths: &Paths) -> Result<()> {
+        let collections = self.base.join(COLLECTIONS);
+        self.fs.make_directory(&collections)?;
+        self.fs.sync_directory(&self.base)?;
+        self.fs.make_directory(&paths.home)?;
+        self.fs.sync_directory(&collections)?;
+        self.fs.make_directory(&paths.segments)?;
+        if let Some(parent) = paths.wal.parent() {
+            self.fs.make_directory(parent)?;
+            self.fs.make_directory(&paths.wal)?;
+            self.fs.sync_directory(parent)?;
+        }
+        self.fs.sync_directory(&paths.home)
+    }
+
+    /// Closes and removes a collection with everything in it.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        check_name(name)?;
+        self.check_writable()?;
+        let mut open = held(&self.open);
+        let found = open.remove(name);
+        let volatile = found.as_ref().is_some_and(|found| found.core().volatile);
+        if let Some(found) = found {
+            found.close()?;
+        }
+        if volatile {
+            return Ok(());
+        }
+        if !self.is_there(name) {
+            return Err(Error::new(Kind::NotFound, format!("there is no collection '{name}'")).in_file(&self.base));
+        }
+        // Logs in another place first: once the collection has lost its name nobody would find them.
+        let collections = self.base.join(COLLECTIONS);
+        let settings = manifest::read(&*self.fs, &collections.join(name), self.id).map(|root| root.manifest.settings);
+        let elsewhere = settings.ok().and_then(|settings| settings.wal.directory);
+        let dropped = collections.join(format!("{DROPPED}{}", crate::env::new_id()));
+        self.fs.rename(&collections.join(name), &dropped)?;
+        self.fs.sync_directory(&collections)?;
+        if let Some(elsewhere) = elsewhere {
+            remove_tree(&*self.fs, &Path::new(&elsewhere).join(name))?;
+        }
+        remove_tree(&*self.fs, &dropped)
+    }
+
+    /// Gives a collection another name. It is closed by it: handles to it answer `ERR_CLOSED`.
+    pub fn rename(&self, from: &str, to: &str) -> Result<()> {
+        check_name(from)?;
+        check_name(to)?;
+        self.check_writable()?;
+        let mut open = held(&self.open);
+        if open.contains_key(to) || self.is_there(to) {
+            return Err(Error::new(Kind::Exists, format!("there is a collection '{to}' already")).in_file(&self.base));
+        }
+        if open.get(from).is_some_and(|found| found.core().volatile) {
+            let message = "a collection of engine memory has no name on disk to change";
+            return Err(Error::new(Kind::Unsupported, message));
+        }
+        if let Some(found) = open.remove(from) {
+            found.close()?;
+        }
+        if !self.is_there(from) {
+            return Err(Error::new(Kind::NotFound, format!("there is no collection '{from}'")).in_file(&self.base));
+        }
+        let collections = self.base.join(COLLECTIONS);
+        let root = manifest::read(&*self.fs, &collections.join(from), self.id)?;
+        if root.manifest.settings.wal.directory.is_some() {
+            let message = "a collection whose log is in a directory of its own cannot be renamed";
+            return Err(Error::new(Kind::Unsupported, message));
+        }
+        self.fs.rename(&collections.join(from), &collections.join(to))?;
+        self.fs.sync_directory(&collections)
+    }
+
+    fn sweep_dropped(&self) -> Result<()> {
+        let collections = self.base.join(COLLECTIONS);
+        for name in self.fs.list(&collections)?.iter().filter(|name| name.starts_with(DROPPED)) {
+            remove_tree(&*self.fs, &collections.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Closes every collection and gives the lock up. The first failure is reported; all are closed.
+    pub fn close(&self) -> Result<()> {
+        let open = std::mem::take(&mut *held(&self.open));
+        let closed = open.into_values().map(|collection| collection.close()).fold(Ok(()), Result::and);
+        drop(held(&self.lock).take());
+        closed
+    }
+}
+
+/// A folder of ours, whose folders hold files only.
+fn remove_tree(fs: &dyn Fs, path: &Path) -> Result<()> {
+    for folder in ["segments", "wal", ""] {
+        let folder = if folder.is_empty() { path.to_path_buf() } else { path.join(folder) };
+        for name in fs.list(&folder).unwrap_or_default() {
+            fs.remove(&folder.join(name))?;
+        }
+        fs.remove_directory(&folder)?;
+    }
+    Ok(())
+}
+
+fn make(fs: &dyn Fs, base: &Path) -> Result<()> {
+    let owner = Owner { store: new_uuid(), collection: [0; 16] };
+    let header = Header { kind: FileKind::Store, owner, number: 0, generation: 0 };
+    replace(fs, &base.join(STORE), &header.encode()).map_err(|refused| refused.error)
+}
+
+/// The id of the store.
+fn identity(fs: &dyn Fs, base: &Path) -> Result<[u8; 16]> {
+    let path = base.join(STORE);
+    let bytes = read_whole(fs, &path, HEADER_BYTES as u64)?;
+    let header = Header::decode(&bytes, FileKind::Store).map_err(|error| error.in_file(&path))?;
+    Ok(header.owner.store)
+}

@@ -1,0 +1,145 @@
+//! The sealed parts of a collection: memtables that a checkpoint froze, and segments. Their rows never change; which of
+//! them are dead does, and every version has its own view of that.
+
+use super::memtable::Memtable;
+use super::rows::Row;
+use crate::error::Result;
+use crate::format::Entry;
+use crate::segment::{DeadRows, Segment};
+use std::sync::Arc;
+
+/// Rows that do not change.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// A memtable on its way into a segment.
+    Frozen(Arc<Frozen>),
+    /// A segment.
+    Segment(Arc<Segment>),
+}
+
+/// A memtable that takes no writes any more.
+#[derive(Debug)]
+pub struct Frozen(Memtable);
+
+/// A row as it lies in a part.
+#[derive(Debug, Clone, Copy)]
+pub struct RowView<'a> {
+    /// Id.
+    pub id: &'a str,
+    /// Vector.
+    pub vector: &'a [f32],
+    /// JSON text.
+    pub metadata: Option<&'a str>,
+    /// The LSN of the record that wrote it.
+    pub lsn: u64,
+}
+
+impl<'a> RowView<'a> {
+    /// The row of a memtable.
+    pub(super) fn of(row: &'a Row) -> Self {
+        let Row { entry, lsn } = row;
+        RowView { id: &entry.id, vector: &entry.vector, metadata: entry.metadata.as_deref(), lsn: *lsn }
+    }
+
+    /// The same on the heap.
+    pub fn to_entry(self) -> Arc<Entry> {
+        let metadata = self.metadata.map(Into::into);
+        Arc::new(Entry { id: self.id.into(), vector: self.vector.into(), metadata })
+    }
+}
+
+impl Part {
+    pub(super) fn frozen(memtable: Memtable) -> Part {
+        Part::Frozen(Arc::new(Frozen(memtable)))
+    }
+
+    /// Rows, dead ones and gaps included.
+    pub fn rows(&self) -> usize {
+        match self {
+            Part::Frozen(frozen) => frozen.0.rows().end(),
+            Part::Segment(segment) => segment.rows() as usize,
+        }
+    }
+
+    /// Whether `other` is the very same part.
+    pub fn is(&self, other: &Part) -> bool {
+        match (self, other) {
+            (Part::Frozen(a), Part::Frozen(b)) => Arc::ptr_eq(a, b),
+            (Part::Segment(a), Part::Segment(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    /// The row that holds this id, dead or not.
+    pub fn find(&self, id: &str) -> Result<Option<u32>> {
+        match self {
+            Part::Frozen(frozen) => Ok(frozen.0.find(id).map(|row| row as u32)),
+            Part::Segment(segment) => segment.find(id),
+        }
+    }
+
+    /// A row; `None` for a gap.
+    pub fn row(&self, row: u32) -> Result<Option<RowView<'_>>> {
+        match self {
+            Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(RowView::of)),
+            Part::Segment(segment) => Ok(Some(RowView {
+                id: segment.id(row)?,
+                vector: segment.vector(row)?,
+                metadata: segment.metadata(row)?,
+                lsn: segment.lsn(row)?,
+            })),
+        }
+    }
+
+    /// A row as an entry of its own, shared with the part where that is possible.
+    pub fn entry(&self, row: u32) -> Result<Option<Arc<Entry>>> {
+        match self {
+            Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(|row| row.entry.clone())),
+            Part::Segment(_) => Ok(self.row(row)?.map(RowView::to_entry)),
+        }
+    }
+
+    /// Its dead rows when it is new: the gaps.
+    pub fn gaps(&self) -> DeadRows {
+        let mut dead = DeadRows::new(self.rows() as u32);
+        if let Part::Frozen(frozen) = self {
+            let rows = frozen.0.rows();
+            (0..rows.end()).filter(|row| rows.get(*row).is_none()).for_each(|row| {
+                dead.kill(row as u32);
+            });
+        }
+        dead
+    }
+
+    /// Bytes that its rows take, about.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Part::Frozen(frozen) => frozen.0.bytes(),
+            Part::Segment(segment) => segment.length(),
+        }
+    }
+
+    /// The segment, when it is one.
+    pub fn segment(&self) -> Option<&Arc<Segment>> {
+        match self {
+            Part::Frozen(_) => None,
+            Part::Segment(segment) => Some(segment),
+        }
+    }
+}
+
+/// A part and which of its rows are dead.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    /// The rows.
+    pub part: Part,
+    /// Those that are dead.
+    pub dead: DeadRows,
+}
+
+impl Sealed {
+    /// The live row that holds this id.
+    pub fn find(&self, id: &str) -> Result<Option<u32>> {
+        Ok(self.part.find(id)?.filter(|row| !self.dead.is_dead(*row)))
+    }
+}

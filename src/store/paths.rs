@@ -1,0 +1,106 @@
+//! Where the files of a collection are, and which names are ours.
+
+use crate::error::{Error, Kind, Result};
+use crate::wal;
+use std::path::{Path, PathBuf};
+
+/// The folder of all collections in a store.
+pub const COLLECTIONS: &str = "collections";
+const NAME_BYTES_MAX: usize = 64;
+
+/// What a file in the folder of segments is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentFile {
+    /// A segment.
+    Segment(u64),
+    /// Dead rows of a segment: number and version.
+    Dead(u64, u64),
+}
+
+/// The folders of one collection.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// The collection itself: its manifest.
+    pub home: PathBuf,
+    /// Its segments.
+    pub segments: PathBuf,
+    /// Its log.
+    pub wal: PathBuf,
+}
+
+impl Paths {
+    /// The folders of a collection in the store at `base`; `wal` is another place for logs, when one is set.
+    pub fn of(base: &Path, name: &str, wal: Option<&str>) -> Paths {
+        let home = base.join(COLLECTIONS).join(name);
+        let segments = home.join("segments");
+        let wal = wal.map_or_else(|| home.join("wal"), |wal| Path::new(wal).join(name));
+        Paths { home, segments, wal }
+    }
+
+    /// Where a segment is.
+    pub fn segment(&self, number: u64) -> PathBuf {
+        self.segments.join(format!("{number:08}.seg"))
+    }
+
+    /// Where the dead rows of a segment are.
+    pub fn dead(&self, number: u64, version: u64) -> PathBuf {
+        self.segments.join(format!("{number:08}.dead.{version}"))
+    }
+
+    /// Where a log file is.
+    pub fn log(&self, number: u64) -> PathBuf {
+        self.wal.join(wal::file_name(number))
+    }
+}
+
+/// What a name in the folder of segments means; `None` for a name that is not ours.
+pub fn segment_file(name: &str) -> Option<SegmentFile> {
+    let (number, rest) = name.split_once('.')?;
+    let digits = |text: &str| !text.is_empty() && text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits(number).then(|| number.parse().ok()).flatten()?;
+    match rest.strip_prefix("dead.") {
+        Some(version) => digits(version).then(|| version.parse().ok()).flatten().map(|v| SegmentFile::Dead(number, v)),
+        None => (rest == "seg").then_some(SegmentFile::Segment(number)),
+    }
+}
+
+/// Refuses a name that some file system would not keep as it is.
+pub fn check_name(name: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let device = ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
+        || (stem.len() == 4
+            && (stem.starts_with("COM") || stem.starts_with("LPT"))
+            && stem.ends_with(|c: char| c.is_ascii_digit()));
+    if first && name.len() <= NAME_BYTES_MAX && name.bytes().all(plain) && !name.ends_with('.') && !device {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(NAME_BYTES_MAX).collect();
+    let message = format!(
+        "'{shown}' cannot be the name of a collection: 1 to {NAME_BYTES_MAX} letters, digits, '.', '_' and '-', \
+         a letter or digit first, no dot last, and no device name of Windows"
+    );
+    Err(Error::new(Kind::Path, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_mean_what_they_say_and_nothing_else() {
+        assert_eq!(segment_file("00000007.seg"), Some(SegmentFile::Segment(7)));
+        assert_eq!(segment_file("00000007.dead.12"), Some(SegmentFile::Dead(7, 12)));
+        for other in ["", ".seg", "7", "7.seg.tmp", "7.dead.", "7.dead.x", "-7.seg", "99999999999999999999999.seg"] {
+            assert_eq!(segment_file(other), None, "{other}");
+        }
+        for good in ["a", "default", "A-b_c.d", "0", &"x".repeat(64), "CONSOLE", "COM10"] {
+            check_name(good).unwrap();
+        }
+        let long = "x".repeat(65);
+        for bad in ["", ".", "..", ".a", "a.", "a/b", "a\\b", "ü", "a b", "CON", "con.txt", "lpt1", "a\0", &long] {
+            assert_eq!(check_name(bad).unwrap_err().kind, Kind::Path, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Opening a collection: manifest, segments, then the tail of the log. Nothing is changed by it; a crash meanwhile is a
+//! crash like any other, and a second opening finds the same.
+
+use super::collection::Collection;
+use super::log::Log;
+use super::part::{Part, Sealed};
+use super::paths::Paths;
+use super::stored::{Core, Opened};
+use super::wal_files::{Tail, WalFiles};
+use crate::env::fs::{Advice, Fs, read_whole};
+use crate::error::{Error, Kind, Result};
+use crate::format::record::Change;
+use crate::limits::WAL_FILE_BYTES_MAX;
+use crate::manifest::{self, Manifest, Root, Settings, WalRef};
+use crate::segment::{Access, DeadRows, Expected, Segment};
+use crate::wal::{LogReader, Sealed as SealedLog};
+use serde::Serialize;
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+
+/// A reader that meets a writer at work tries again so many times.
+const ATTEMPTS: usize = 20;
+
+/// What opening found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recovery {
+    /// Records of the log that were replayed.
+    pub records: u64,
+    /// Entries that they put or removed.
+    pub entries: u64,
+    /// Files of the log that were read for that.
+    pub files: u64,
+    /// Bytes of a write that was under way when the last writer ended; nobody was told that it was durable.
+    pub truncated_bytes: u64,
+    /// Whether the last writer closed the collection.
+    pub closed: bool,
+    /// Microseconds that it took.
+    pub micros: u64,
+    /// Files of ours that nothing names and that were removed.
+    pub swept: Vec<String>,
+    /// Names of files that are not ours and were left alone.
+    pub ignored: Vec<String>,
+}
+
+/// How the segments of a collection are held.
+pub(super) fn access(settings: &Settings) -> Access {
+    let advice = match settings.mmap.advice.as_str() {
+        "normal" => Advice::Normal,
+        "sequential" => Advice::Sequential,
+        _ => Advice::Random,
+    };
+    let mmap = &settings.mmap;
+    Access { mapped: mmap.enabled, advice, populate: mmap.populate, huge_pages: mmap.huge_pages }
+}
+
+/// Opens a collection of the store at `base`.
+pub(super) fn open(fs: &Arc<dyn Fs>, base: &Path, name: &str, store: [u8; 16], writable: bool) -> Result<Opened> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let root = manifest::read(&**fs, &Paths::of(base, name, None).home, store)?;
+        let generation = root.manifest.generation;
+        match open_at(fs, base, name, root, writable) {
+            // A writer may have replaced the manifest, and removed files of the old one, while this reader read it.
+            Err(error) if !writable && attempt < ATTEMPTS => {
+                let now = manifest::read(&**fs, &Paths::of(base, name, None).home, store)?;
+                if now.manifest.generation == generation {
+                    return Err(error);
+                }
+            }
+            other => return other,
+        }
+    }
+}
+
+fn open_at(fs: &Arc<dyn Fs>, base: &Path, name: &str, root: Root, writable: bool) -> Result<Opened> {
+    let began = fs.now_us();
+    let settings = root.manifest.settings.clone();
+    let paths = Paths::of(base, name, settings.wal.directory.as_deref());
+    let access = access(&settings);
+    let mut recovery = Recovery::default();
+    let sealed = segments(fs, &paths, &root, access)?;
+    let mut state = Collection::of(settings.description()?, sealed, root.manifest.checkpoint_lsn);
+    let (tail, last_time) = replay(&**fs, &paths, &root, &mut state, writable, &mut recovery)?;
+    if writable {
+        super::sweep::sweep(&**fs, &paths, &root.manifest, &mut recovery)?;
+    }
+    let wal_settings = Arc::new(RwLock::new(settings.wal));
+    let (lsn, state) = (state.lsn(), Arc::new(RwLock::new(state)));
+    let root = Arc::new(Mutex::new(root));
+    let log = if writable {
+        let folders = (paths.home.as_path(), paths.wal.as_path());
+        let files = WalFiles::new(fs.clone(), folders, root.clone(), wal_settings.clone(), tail);
+        Some(Log::start(state.clone(), files, lsn)?)
+    } else {
+        None
+    };
+    recovery.micros = fs.now_us().saturating_sub(began);
+    Ok(Opened { name: name.to_owned(), paths, root, wal_settings, state, log, access, last_time, recovery })
+}
+
+/// A collection of engine `memory`: nothing is on disk.
+pub(super) fn in_memory(name: &str, root: Root, state: Collection) -> Opened {
+    let settings = root.manifest.settings.clone();
+    Opened {
+        name: name.to_owned(),
+        paths: Paths::of(Path::new(""), name, None),
+        access: access(&settings),
+        wal_settings: Arc::new(RwLock::new(settings.wal)),
+        state: Arc::new(RwLock::new(state)),
+        root: Arc::new(Mutex::new(root)),
+        log: None,
+        last_time: 0,
+        recovery: Recovery { closed: true, ..Recovery::default() },
+    }
+}
+
+/// A file that the manifest names and that is not there.
+pub(super) fn missing(error: Error) -> Error {
+    match (error.cause_code(), &error.path) {
+        (Some("ENOENT"), Some(path)) => {
+            let message = format!("{}: the manifest names this file, and it is missing", path.display());
+            Error { kind: Kind::Corrupt, message, ..error }
+        }
+        _ => error,
+    }
+}
+
+fn segments(fs: &Arc<dyn Fs>, paths: &Paths, root: &Root, access: Access) -> Result<Vec<Sealed>> {
+    let mut sealed = Vec::with_capacity(root.manifest.segments.len());
+    for named in &root.manifest.segments {
+        let (owner, number) = (root.owner, named.number);
+        let expected = Expected { owner, number, length: named.length, checksum: named.checksum };
+        let path = paths.segment(number);
+        let segment = Segment::open(fs.clone(), &path, &expected, access).map_err(missing)?;
+        if u64::from(segment.rows()) != named.rows {
+            let message = format!("{} rows, the manifest names {}", segment.rows(), named.rows);
+            return Err(Error::new(Kind::Corrupt, message).in_file(&path));
+        }
+        let dead = match &named.dead {
+            None => DeadRows::new(segment.rows()),
+            Some(dead) => {
+                Core::read_dead(&**fs, &paths.dead(number, dead.version), owner, named, dead).map_err(missing)?
+            }
+        };
+        sealed.push(Sealed { part: Part::Segment(Arc::new(segment)), dead });
+    }
+    Ok(sealed)
+}
+
+/// The bytes of a log file. A file that may still be written is copied: bytes that change under a mapping are no bytes.
+pub(super) fn log_bytes(fs: &dyn Fs, path: &Path, mapped: bool) -> Result<LogBytes> {
+    if mapped {
+        return fs.open(path).and_then(|file| file.map()).map(LogBytes::Mapped);
+    }
+    read_whole(fs, path, WAL_FILE_BYTES_MAX).map(LogBytes::Copied)
+}
+
+/// Bytes of a log file.
+pub(super) enum LogBytes {
+    Mapped(crate::env::fs::Bytes),
+    Copied(Vec<u8>),
+}
+
+impl std::ops::Deref for LogBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            LogBytes::Mapped(bytes) => bytes,
+            LogBytes::Copied(bytes) => bytes,
+        }
+    }
+}
+
+/// What the manifest says of a complete file.
+pub(super) fn sealed_log(file: &WalRef) -> Option<SealedLog> {
+    file.length.zip(file.last_lsn).map(|(length, last_lsn)| SealedLog { length, last_lsn })
+}
+
+/// Applies the records behind the checkpoint. Gives the end of the last file, and the time of the last record.
+fn replay(
+    fs: &dyn Fs,
+    paths: &Paths,
+    root: &Root,
+    state: &mut Collection,
+    writable: bool,
+    recovery: &mut Recovery,
+) -> Result<(Option<Tail>, u64)> {
+    let manifest: &Manifest = &root.manifest;
+    let (mut tail, mut time) = (None, manifest.checkpoint_time);
+    for file in &manifest.wal {
+        if file.last_lsn.is_some_and(|last| last <= manifest.checkpoint_lsn) {
+            time = time.max(file.last_time.unwrap_or(0));
+            continue;
+        }
+        let path = paths.log(file.number);
+        let bytes = log_bytes(fs, &path, writable).map_err(missing)?;
+        let mut reader = LogReader::new(&bytes, &path, root.owner, (file.number, file.first_lsn), sealed_log(file))?;
+        recovery.files += 1;
+        while let Some(record) = reader.next()? {
+            time = time.max(record.time);
+            if record.last_lsn() <= state.lsn() {
+                continue;
+            }
+            recovery.records += 1;
+            recovery.entries += entries(&record.change);
+            let at = reader.offset();
+            let fits = state.check(&record.change).and_then(|()| state.replay(record.last_lsn(), &record.change));
+            fits.map_err(|error| match error.kind {
+                Kind::Dimension | Kind::Metric => {
+                    let message = format!("record {} does not fit the collection: {}", record.lsn, error.message);
+                    Error::new(Kind::Corrupt, message).at(at).in_file(&path)
+                }
+                _ => error,
+            })?;
+        }
+        let end = reader.end()?;
+        recovery.truncated_bytes += end.torn;
+        recovery.closed = end.closed;
+        tail = Some(Tail { length: end.length, last_lsn: end.last_lsn, last_time: time });
+    }
+    if tail.is_none() {
+        recovery.closed = true;
+    }
+    Ok((tail, time))
+}
+
+fn entries(change: &Change) -> u64 {
+    match change {
+        Change::Put(entries) => entries.len() as u64,
+        Change::Delete(ids) => ids.len() as u64,
+        Change::SetMetadata(..) => 1,
+        _ => 0,
+    }
+}

@@ -1,0 +1,166 @@
+//! The files of a collection's log as one: where the next record goes, and the manifest told of each new file.
+//!
+//! A file is complete and durable before the manifest says so, and the manifest names a file before a record is in it:
+//! so a missing file is always noticed. What an earlier process wrote is never appended to.
+
+use super::log::held;
+use crate::env::fs::Fs;
+use crate::error::Result;
+use crate::format::header::Owner;
+use crate::format::record::{self, Change};
+use crate::manifest::{Root, SyncMode, WalRef, WalSettings};
+use crate::wal::LogFile;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// How far a file is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Tail {
+    /// Bytes up to the end of the last record.
+    pub length: u64,
+    /// The last LSN in it; the one before its first when it holds none.
+    pub last_lsn: u64,
+    /// Time of the last record.
+    pub last_time: u64,
+}
+
+/// The log of one collection as files.
+pub struct WalFiles {
+    fs: Arc<dyn Fs>,
+    owner: Owner,
+    /// Where the manifest is.
+    home: PathBuf,
+    /// Where the log files are.
+    directory: PathBuf,
+    root: Arc<Mutex<Root>>,
+    settings: Arc<RwLock<WalSettings>>,
+    file: Option<LogFile>,
+    /// The end of the last file that the manifest names.
+    tail: Option<Tail>,
+    in_doubt: bool,
+}
+
+impl WalFiles {
+    /// The files of a log whose last file, from an earlier process, ends at `tail`.
+    pub fn new(
+        fs: Arc<dyn Fs>,
+        (home, directory): (&Path, &Path),
+        root: Arc<Mutex<Root>>,
+        settings: Arc<RwLock<WalSettings>>,
+        tail: Option<Tail>,
+    ) -> WalFiles {
+        let owner = held(&root).owner;
+        let (home, directory) = (home.to_path_buf(), directory.to_path_buf());
+        WalFiles { fs, owner, home, directory, root, settings, file: None, tail, in_doubt: false }
+    }
+
+    fn settings<T>(&self, read: impl FnOnce(&WalSettings) -> T) -> T {
+        read(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// When writes are acknowledged.
+    pub fn mode(&self) -> SyncMode {
+        self.settings(|settings| settings.sync_mode)
+    }
+
+    /// Milliseconds between syncs.
+    pub fn interval(&self) -> u32 {
+        self.settings(|settings| settings.fsync_interval)
+    }
+
+    /// Whether something is written and not synced.
+    pub fn is_dirty(&self) -> bool {
+        self.file.as_ref().is_some_and(LogFile::is_dirty)
+    }
+
+    /// Whether it is not known what is on disk, so that nothing more may be written.
+    pub fn in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
+    /// Bytes that a record takes.
+    pub fn bytes_of(&self, record: usize) -> u64 {
+        LogFile::bytes_of(record)
+    }
+
+    /// The record as it is written: compressed, where that is asked for.
+    pub fn packed(&self, record: Vec<u8>) -> Vec<u8> {
+        if self.settings(|settings| settings.compression) { record::compress(record) } else { record }
+    }
+
+    /// Whether the current file has room for so many bytes.
+    pub fn fits(&self, bytes: u64) -> bool {
+        let limit = self.settings(|settings| settings.segment_size);
+        self.file.as_ref().is_some_and(|file| file.end() + bytes <= limit)
+    }
+
+    /// Sees to it that the current file has room, or is empty: a record larger than a file has one for itself.
+    pub fn make_room(&mut self, first_lsn: u64, bytes: u64) -> Result<()> {
+        match &self.file {
+            Some(file) if file.is_empty() || self.fits(bytes) => Ok(()),
+            _ => self.rotate(first_lsn),
+        }
+    }
+
+    /// Completes the current file and begins the next.
+    fn rotate(&mut self, first_lsn: u64) -> Result<()> {
+        self.sync()?;
+        let step = self.settings(|settings| settings.preallocate.min(settings.segment_size));
+        let mut root = held(&self.root);
+        let number = root.manifest.generation + 1;
+        let file = LogFile::create(&*self.fs, &self.directory, self.owner, (number, first_lsn), step)?;
+        let tail = self.tail;
+        let named = root.replace(&*self.fs, &self.home, |manifest| {
+            if let (Some(last), Some(tail)) = (manifest.wal.last_mut(), tail) {
+                last.length = Some(tail.length);
+                last.last_lsn = Some(tail.last_lsn);
+                last.last_time = Some(tail.last_time);
+            }
+            manifest.wal.retain(|file| file.last_lsn.is_none_or(|last| last >= file.first_lsn));
+            manifest.wal.push(WalRef { number, first_lsn, length: None, last_lsn: None, last_time: None });
+        });
+        if let Err(error) = named {
+            self.in_doubt = root.in_doubt;
+            if !self.in_doubt {
+                // Nobody names the new file; the next attempt would remove it too.
+                let _ = self.fs.remove(file.path());
+            }
+            return Err(error);
+        }
+        drop(root);
+        let (length, last_lsn) = (file.end(), first_lsn - 1);
+        if let Some(mut complete) = self.file.replace(file) {
+            // The zeros behind the last record; the manifest says where it ends, so it matters to nobody if this fails.
+            let _ = complete.trim();
+        }
+        self.tail = Some(Tail { length, last_lsn, last_time: tail.map_or(0, |tail| tail.last_time) });
+        Ok(())
+    }
+
+    /// Writes records into the current file; `last` is LSN and time of the last.
+    pub fn append(&mut self, records: &[Vec<u8>], (last_lsn, last_time): (u64, u64)) -> Result<()> {
+        if let Some(file) = &mut self.file {
+            file.append(records.iter().map(Vec::as_slice))?;
+            self.tail = Some(Tail { length: file.end(), last_lsn, last_time });
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable that was written.
+    pub fn sync(&mut self) -> Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.sync().inspect_err(|_| self.in_doubt = true)
+    }
+
+    /// Marks the end behind `last_lsn` and makes it durable, when this process wrote anything.
+    pub fn close(&mut self, last_lsn: u64) -> Result<()> {
+        let Some(mut file) = self.file.take() else { return Ok(()) };
+        let time = self.tail.map_or(0, |tail| tail.last_time);
+        let mut end = record::encode(last_lsn + 1, time, &Change::Close)?;
+        record::set_synced(&mut end, last_lsn);
+        file.append(std::iter::once(end.as_slice()))?;
+        file.sync()?;
+        let _ = file.trim();
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! A frame: length and checksum around one record, bound to its file and its place in it.
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 4 | bytes of the record, never 0 |
+//! | 4 | 4 | CRC-32 of: seed of the file (as the state to start from), offset of the frame u64, length u32, record |
+//! | 8 | | record, then zeros to the next multiple of 8 |
+//!
+//! The seed is the CRC-32 of the file's header and preamble, and the preamble holds 16 random bytes: so a frame of
+//! another file, of a file that had this place on the disk before, or one at the wrong offset, is never taken for one of
+//! this file.
+
+use crate::error::{Error, Kind, Result};
+use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner, array, crc};
+use crate::format::record;
+
+/// Bytes before a record in its frame.
+pub const FRAME_HEAD_BYTES: usize = 8;
+const PREAMBLE_BYTES: usize = 32;
+
+/// Where the first frame of a file begins.
+pub const FRAMES_START: usize = HEADER_BYTES + PREAMBLE_BYTES;
+
+/// The first bytes of a log file, and the seed of its checksums.
+pub fn start(header: &Header, salt: [u8; 16], first_lsn: u64) -> (Vec<u8>, u32) {
+    let mut out = header.encode().to_vec();
+    out.extend_from_slice(&salt);
+    out.extend_from_slice(&first_lsn.to_le_bytes());
+    out.extend_from_slice(&[0; 4]);
+    let sum = crc(out.get(HEADER_BYTES..).unwrap_or_default());
+    out.extend_from_slice(&sum.to_le_bytes());
+    let seed = crc(&out);
+    (out, seed)
+}
+
+/// Checks the first bytes of a log file; gives its header, its first LSN and its seed.
+pub fn check_start(bytes: &[u8], owner: Owner, number: u64) -> Result<(Header, u64, u32)> {
+    let header = Header::expect(bytes, FileKind::Wal, owner, number)?;
+    let broken = |what: &str| Error::new(Kind::Corrupt, format!("{what} of this log file")).at(HEADER_BYTES as u64);
+    let preamble: [u8; PREAMBLE_BYTES] =
+        array(bytes, HEADER_BYTES).ok_or_else(|| broken("the file ends in the preamble"))?;
+    let (content, sum) = preamble.split_at(PREAMBLE_BYTES - 4);
+    if sum != crc(content).to_le_bytes() || content.iter().skip(24).any(|byte| *byte != 0) {
+        return Err(broken("a wrong checksum in the preamble"));
+    }
+    let first_lsn = array(content, 16).map_or(0, u64::from_le_bytes);
+    Ok((header, first_lsn, crc(bytes.get(..FRAMES_START).unwrap_or_default())))
+}
+
+fn checksum(seed: u32, offset: u64, record: &[u8]) -> u32 {
+    let mut state = crc32fast::Hasher::new_with_initial(seed);
+    state.update(&offset.to_le_bytes());
+    state.update(&(record.len() as u32).to_le_bytes());
+    state.update(record);
+    state.finalize()
+}
+
+/// Bytes that a record takes in the log.
+pub fn frame_bytes(record: usize) -> usize {
+    (FRAME_HEAD_BYTES + record).next_multiple_of(8)
+}
+
+/// Appends the frame of `record`, which will stand at `offset`.
+pub fn push(out: &mut Vec<u8>, seed: u32, offset: u64, record: &[u8]) {
+    let end = out.len() + frame_bytes(record.len());
+    out.extend_from_slice(&(record.len() as u32).to_le_bytes());
+    out.extend_from_slice(&checksum(seed, offset, record).to_le_bytes());
+    out.extend_from_slice(record);
+    out.resize(end, 0);
+}
+
+/// The record whose frame stands at `offset`, and the bytes of the frame; `None` when no whole and unharmed frame does.
+pub fn at(bytes: &[u8], seed: u32, offset: usize) -> Option<(&[u8], usize)> {
+    let head: [u8; FRAME_HEAD_BYTES] = array(bytes, offset)?;
+    let [l0, l1, l2, l3, s0, s1, s2, s3] = head;
+    let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+    if length < record::HEAD_BYTES {
+        return None;
+    }
+    let whole = bytes.get(offset..)?.get(..frame_bytes(length))?;
+    let (record, padding) = whole.get(FRAME_HEAD_BYTES..)?.split_at_checked(length)?;
+    // Cheap doubts first: whoever looks for frames in garbage must not sum up gigabytes.
+    record::peek(record)?;
+    let right = padding.iter().all(|byte| *byte == 0)
+        && u32::from_le_bytes([s0, s1, s2, s3]) == checksum(seed, offset as u64, record);
+    right.then_some((record, whole.len()))
+}

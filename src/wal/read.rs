@@ -1,0 +1,154 @@
+//! Reading a log file: its records in order, and how it ends.
+//!
+//! A file that the manifest names as complete must hold exactly the frames that it says. The last file of a log may end
+//! in a torn tail: bytes that were written and never acknowledged as durable. What tells a torn tail from damage: every
+//! record carries the LSN up to which the log was durable when it was written, so that a whole record behind the
+//! damaged place that knows the damaged one as durable proves damage.
+
+use super::frame::{self, FRAMES_START};
+use crate::error::{Error, Kind, Result};
+use crate::format::header::{HEADER_BYTES, Header, Owner, array};
+use crate::format::record::{self, Record};
+use std::path::{Path, PathBuf};
+
+/// What the manifest says of a complete file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealed {
+    /// Bytes up to the end of the last frame.
+    pub length: u64,
+    /// The last LSN in it.
+    pub last_lsn: u64,
+}
+
+/// How a file that may end anywhere ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// Bytes up to the end of the last whole frame.
+    pub length: u64,
+    /// The last LSN up to there; the one before the file's first when it holds none.
+    pub last_lsn: u64,
+    /// Bytes of a torn tail behind it.
+    pub torn: u64,
+    /// Whether the log was closed in order.
+    pub closed: bool,
+}
+
+/// A log file as bytes, and how far it was read.
+pub struct LogReader<'a> {
+    bytes: &'a [u8],
+    path: PathBuf,
+    /// The header.
+    pub header: Header,
+    seed: u32,
+    offset: usize,
+    next_lsn: u64,
+    sealed: Option<Sealed>,
+    closed: bool,
+}
+
+impl<'a> LogReader<'a> {
+    /// Reads the file of this number, which begins with `first_lsn`. `sealed`: what the manifest says of a complete one.
+    pub fn new(
+        bytes: &'a [u8],
+        path: &Path,
+        owner: Owner,
+        (number, first_lsn): (u64, u64),
+        sealed: Option<Sealed>,
+    ) -> Result<LogReader<'a>> {
+        let start = frame::check_start(bytes, owner, number).map_err(|error| error.in_file(path))?;
+        let (header, found_lsn, seed) = start;
+        let path = path.to_path_buf();
+        let reader =
+            LogReader { bytes, path, header, seed, offset: FRAMES_START, next_lsn: first_lsn, sealed, closed: false };
+        if found_lsn != first_lsn {
+            let message = format!("this log file begins with record {found_lsn}, expected was {first_lsn}");
+            return Err(reader.corrupt(message, HEADER_BYTES as u64));
+        }
+        if let Some(sealed) = sealed {
+            let found = bytes.len() as u64;
+            if found < sealed.length || sealed.length < FRAMES_START as u64 {
+                let message = format!("the file has {found} bytes, {} hold records", sealed.length);
+                return Err(reader.corrupt(message, found));
+            }
+        }
+        Ok(reader)
+    }
+
+    fn corrupt(&self, message: String, offset: u64) -> Error {
+        Error::new(Kind::Corrupt, message).at(offset).in_file(&self.path)
+    }
+
+    /// The offset of the frame that `next` reads.
+    pub fn offset(&self) -> u64 {
+        self.offset as u64
+    }
+
+    /// The LSN that `next` expects.
+    pub fn next_lsn(&self) -> u64 {
+        self.next_lsn
+    }
+
+    /// The next record; `None` at the end, whatever the end is: see [`LogReader::end`].
+    pub fn next(&mut self) -> Result<Option<Record>> {
+        if self.sealed.is_some_and(|sealed| self.offset as u64 >= sealed.length) {
+            return Ok(None);
+        }
+        let Some((bytes, length)) = frame::at(self.bytes, self.seed, self.offset) else { return Ok(None) };
+        let in_file = |error: Error| error.at(self.offset as u64).in_file(&self.path);
+        if record::peek(bytes).is_none_or(|(lsn, _)| lsn != self.next_lsn) {
+            return Ok(None);
+        }
+        let record = record::decode(bytes).map_err(in_file)?;
+        self.offset += length;
+        self.next_lsn = record.last_lsn() + 1;
+        self.closed = record.change == record::Change::Close;
+        Ok(Some(record))
+    }
+
+    /// Judges what is behind the last record that `next` gave: a clean end, a torn tail, or damage, which is an error.
+    pub fn end(&self) -> Result<End> {
+        let (length, last_lsn) = (self.offset as u64, self.next_lsn - 1);
+        if let Some(sealed) = self.sealed {
+            if (length, last_lsn) != (sealed.length, sealed.last_lsn) {
+                let message = format!(
+                    "record {} is damaged: the file is complete up to record {}, and the manifest names it so",
+                    self.next_lsn, sealed.last_lsn
+                );
+                return Err(self.corrupt(message, length));
+            }
+            return Ok(End { length, last_lsn, torn: 0, closed: self.closed });
+        }
+        let rest = self.bytes.get(self.offset..).unwrap_or_default();
+        let torn = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
+        if let Some((lsn, at)) = self.proof_of_damage(torn as usize) {
+            let message = format!(
+                "record {} is damaged: record {lsn} behind it, at offset {at}, was written when {} was durable",
+                self.next_lsn, self.next_lsn
+            );
+            return Err(self.corrupt(message, length));
+        }
+        if torn > 0 && self.closed {
+            return Err(self.corrupt(format!("{torn} bytes behind the end of a log that was closed in order"), length));
+        }
+        Ok(End { length, last_lsn, torn, closed: self.closed })
+    }
+
+    /// A whole record behind the place that knows the record of this place as durable: its LSN and offset.
+    fn proof_of_damage(&self, torn: usize) -> Option<(u64, usize)> {
+        let end = self.offset + torn;
+        let mut offset = self.offset;
+        while offset < end {
+            // Only a record with a right checksum proves anything; zeros and most garbage fail at the first look.
+            let length: [u8; 4] = array(self.bytes, offset)?;
+            if length != [0; 4]
+                && let Some((bytes, _)) = frame::at(self.bytes, self.seed, offset)
+                && let Some((lsn, synced)) = record::peek(bytes)
+                && synced >= self.next_lsn
+            {
+                return Some((lsn, offset));
+            }
+            offset += 8;
+        }
+        None
+    }
+}

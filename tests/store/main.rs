@@ -1,0 +1,6 @@
+//! The store through its own interface, on real files: what is written is there after closing, after a crash of the
+//! process, after checkpoints and compactions, and what is refused leaves nothing.
+
+mod lifecycle;
+mod model;
+mod support;
