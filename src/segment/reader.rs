@@ -140,13 +140,17 @@ impl Segment {
         self.expected.checksum
     }
 
+    /// Bytes of it on the heap.
+    pub fn heap_bytes(&self) -> u64 {
+        if self.content.mapping().is_some_and(|bytes| bytes.is_mapped()) { 0 } else { self.length() }
+    }
+
     /// What is known of its use since it was opened.
     pub fn statistics(&self) -> Statistics {
         let (reads, hits) = self.heat.totals();
-        let mapped = if self.content.mapping().is_some_and(|bytes| bytes.is_mapped()) { self.length() } else { 0 };
         Statistics {
-            mapped,
-            heap: self.length() - mapped,
+            mapped: self.length() - self.heap_bytes(),
+            heap: self.heap_bytes(),
             resident: self.content.resident(),
             huge_pages: self.huge_pages,
             reads,

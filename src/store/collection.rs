@@ -96,6 +96,11 @@ impl Collection {
         self.memtable.bytes()
     }
 
+    /// Bytes of all rows on the heap, about: the memtable, frozen ones, and segments that are not mapped.
+    pub fn heap_bytes(&self) -> u64 {
+        self.memtable.bytes() + self.sealed.iter().map(|sealed| sealed.part.heap_bytes()).sum::<u64>()
+    }
+
     /// Entries of the memtable.
     pub fn memtable_len(&self) -> usize {
         self.memtable.len()

@@ -35,4 +35,4 @@ pub use plan::Plan;
 pub use recovery::Recovery;
 pub use statistics::{HotRegion, MmapStatus, Statistics, WalStatus};
 pub use stored::{Committed, StoredCollection};
-pub use version::{Cursor, Version};
+pub use version::{Cursor, MetadataOf, Version};

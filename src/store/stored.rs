@@ -311,6 +311,11 @@ impl StoredCollection {
         self.core.log.as_ref().map_or(0, Log::request_sync)
     }
 
+    /// The newest change that is known to be durable; the newest of all where there is no log.
+    pub fn durable_lsn(&self) -> u64 {
+        self.core.log.as_ref().map_or_else(|| self.core.read().lsn(), Log::durable)
+    }
+
     /// A refusal that nobody was told of so far.
     pub fn take_untold(&self) -> Option<Error> {
         self.core.log.as_ref().and_then(Log::take_untold)
