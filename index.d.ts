@@ -774,6 +774,8 @@ export interface MmapStats {
   residentSize: number | null;
   /** The same in GB. */
   residentSizeGB: number | null;
+  /** Bytes of them that are on the heap as well, because they are read most: engine 'hybrid'. */
+  hotSize: number;
   /** Page faults of this process since the collection was opened; null where nobody counts. */
   pageFaults: number | null;
   /** Of them, those that had to read. */

@@ -66,6 +66,7 @@ impl Core {
     pub fn checkpoint(&self, compact: Compact) -> Result<Report> {
         let Some(log) = &self.log else { return Ok(Report::default()) };
         let _turn = held(&self.turn);
+        self.check_open()?;
         let (version, time) = {
             let mut state = self.write();
             state.freeze();
@@ -129,6 +130,7 @@ impl Core {
     /// Puts the content of another version in the place of this one.
     pub fn replace(&self, version: &Version) -> Result<u64> {
         let _turn = held(&self.turn);
+        self.check_open()?;
         if self.volatile {
             return Ok(self.write().replace_with(version));
         }

@@ -353,6 +353,14 @@ impl Collection {
         true
     }
 
+    /// Puts the same segment, held otherwise, in the place of this one. Nothing when it is not here any more.
+    pub fn exchange(&mut self, segment: &Arc<Segment>, held: Arc<Segment>) {
+        let part = Part::Segment(segment.clone());
+        if let Some(sealed) = self.sealed.iter_mut().find(|sealed| sealed.part.is(&part)) {
+            sealed.part = Part::Segment(held);
+        }
+    }
+
     /// The share of dead rows among the rows of segments, 0 to 1.
     pub fn fragmentation(&self) -> f64 {
         let segments = || self.sealed.iter().filter(|sealed| sealed.part.segment().is_some());

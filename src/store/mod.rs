@@ -21,6 +21,7 @@ mod selection;
 mod statistics;
 mod stored;
 mod sweep;
+mod tier;
 mod version;
 mod wal_files;
 mod wal_retention;

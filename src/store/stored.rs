@@ -368,7 +368,8 @@ impl StoredCollection {
         core.memtable_size.store(settings.memtable_size, Ordering::Relaxed);
         *core.access.write().unwrap_or_else(PoisonError::into_inner) = super::recovery::access(&settings);
         *core.wal_settings.write().unwrap_or_else(PoisonError::into_inner) = settings.wal;
-        Ok(())
+        held(&self.keeper).as_ref().inspect(|keeper| keeper.settings_changed());
+        core.arrange()
     }
 
     /// Writes what is left and gives the files back. A second call does nothing.
@@ -378,6 +379,8 @@ impl StoredCollection {
         }
         // The keeper first: a checkpoint under way needs the log.
         drop(held(&self.keeper).take());
+        // Whoever got the lock next must not meet a checkpoint of ours that still writes.
+        let _turn = held(&self.core.turn);
         let Some(log) = &self.core.log else { return Ok(()) };
         {
             let _state = self.core.write();
