@@ -372,7 +372,8 @@ export class PersistenceError extends Error {
  *
  * From the moment of construction writes through `db` are tracked by wrapping the methods of this one instance (types,
  * `this`, return values, promises and errors stay the same; `shutdown` takes the wrapping off). What was in `db` before is
- * adopted in the background. Saves read what was tracked, in Rust; they do not call the database entry by entry.
+ * adopted in the background. Saves read what was tracked, in Rust; they do not call the database entry by entry. Of the
+ * `VectorDB` of this package nothing is wrapped and nothing is held twice: saves read it as it is.
  *
  * Calls are carried out one after another, in the order they were made. A database can have one `DatabasePersistence` at
  * a time: a second one is refused with ERR_LOCKED until the first is shut down.

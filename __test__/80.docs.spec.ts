@@ -89,6 +89,15 @@ test('every method, event and function has a heading and an example, every optio
     t.regex(page, new RegExp(`^##+ \`?${name}\\(`, 'm'), `a heading for ${name}`)
     t.regex(code, new RegExp(`\\b${name}\\(`), `an example of ${name}`)
   }
+  const headings = page.split('\n').filter((line) => line.startsWith('###')).join('\n')
+  for (const [type, name] of [['VectorDB', 'db'], ['VectorStore', 'store']] as const) {
+    const members = [...readDoc('index.d.ts').matchAll(new RegExp(`export class ${type}\\b[^{]*{([\\s\\S]*?)^}`, 'gm'))].flatMap(([, body]) => [...body!.matchAll(/^  (\w+)\(/gm)].map((match) => match[1]!))
+    t.true(members.length > 5, type)
+    for (const member of members.filter((member) => member !== 'constructor')) {
+      t.true(headings.includes(`${name}.${member}(`), `a heading for ${name}.${member}`)
+      t.regex(code, new RegExp(`\\b(${name}|again|docs|reader|other)\\.${member}\\(`), `an example of ${member}`)
+    }
+  }
   for (const name of membersOf('PersistenceEvents')) t.regex(page, new RegExp(`^### Event: \`${name}\`$`, 'm'))
   const options = readDoc('index.d.ts').matchAll(/^export interface (\w+Options)\b/gm)
   for (const [, name] of options) for (const option of membersOf(name!)) t.regex(page, new RegExp(`\`${option}\\b|\\b${option}[,:} ]`), `${name}.${option}`)

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabasePersistence, PersistenceError } from 'ruvector-persistence'
+import { DatabasePersistence, PersistenceError, VectorDB, VectorStore } from 'ruvector-persistence'
 import { blocksOf, readDoc } from './helpers/docs'
 import { attach } from './helpers/persistence'
 import { tempDir } from './helpers/temp'
@@ -120,6 +120,29 @@ const provoke: Record<string, (t: ExecutionContext) => unknown> = {
     const persistence = open(t)
     await persistence.shutdown()
     return persistence.save()
+  },
+  ERR_NOT_READY: (t) => new VectorDB({ path: tempDir(t) }).len(),
+  ERR_READ_ONLY: async (t) => {
+    const db = await VectorDB.open({ path: tempDir(t) })
+    t.teardown(() => db.close())
+    await db.setReadOnly(true)
+    db.clear()
+  },
+  ERR_NOT_A_DATABASE: (t) => {
+    const path = tempDir(t)
+    writeFileSync(join(path, 'notes.txt'), 'mine')
+    return VectorDB.open({ path })
+  },
+  ERR_EXISTS: async (t) => {
+    const store = await VectorStore.open(tempDir(t))
+    t.teardown(() => store.close())
+    await store.createCollection('docs')
+    await store.createCollection('docs')
+  },
+  ERR_NOT_FOUND: async (t) => {
+    const store = await VectorStore.open(tempDir(t))
+    t.teardown(() => store.close())
+    await store.collection('docs')
   },
   ERR_UNSUPPORTED: (t) => open(t, new Map(), { format: 'sqlite' }),
   ERR_OPTION: (t) => open(t, new Map(), { maxSnapshot: 3 }),

@@ -65,14 +65,18 @@ async function landEarlier(tracker: Tracker): Promise<void> {
 }
 
 /** What the database knows of itself must not contradict what the options say. */
-async function describe(tracker: Tracker, settings: Settings): Promise<void> {
-  const own = await tracker.adapter.describe();
+export function checkKnown(own: { dimension: number | null; metric: string | null }, settings: Settings): void {
   if (settings.dimension !== undefined && own.dimension !== null && own.dimension !== settings.dimension) {
     throw new PersistenceError('ERR_DIMENSION', `Option "dimension" is ${settings.dimension}, but the database has ${own.dimension}`);
   }
   if (settings.metric !== undefined && own.metric !== null && own.metric !== settings.metric) {
     throw new PersistenceError('ERR_METRIC', `Option "metric" is '${settings.metric}', but the database has '${own.metric}'`);
   }
+}
+
+async function describe(tracker: Tracker, settings: Settings): Promise<void> {
+  const own = await tracker.adapter.describe();
+  checkKnown(own, settings);
   tracker.journal.describe(own.dimension, own.metric);
 }
 

@@ -19,6 +19,8 @@ export interface Applied {
   readonly added: number;
   readonly changed: number;
   readonly removed: number;
+  /** The revision of the journal that holds just this; absent when it is the present one. */
+  readonly revision?: number;
 }
 
 export interface ApplyRequest {

@@ -26,6 +26,8 @@ export class Journal {
   readonly rule: Rule;
   #refused = new Map<unknown, Refused>();
   #revision = 0;
+  /** The collection is the database itself. */
+  #mirrored = false;
   /** What the options or the database say; null when the first vector decides. */
   #dimension: number | null;
   #metric: string | null;
@@ -38,7 +40,7 @@ export class Journal {
   }
 
   get revision(): number {
-    return this.#revision;
+    return this.#mirrored ? this.collection.lsn : this.#revision;
   }
 
   /** Entries that the database should hold. */
@@ -54,6 +56,14 @@ export class Journal {
   /** The metric, when it is known. */
   get metric(): string | null {
     return this.#metric;
+  }
+
+  /** Takes a database that is a native collection as the content, in the place of a copy. */
+  mirror(collection: NativeCollection): void {
+    this.#mirrored = true;
+    this.collection = collection;
+    this.#dimension = collection.dimension || null;
+    this.#metric = collection.metric;
   }
 
   /** An empty collection of what is known. */

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import type { PersistenceEvents } from '../index';
 import type { Adapter } from './adapters/adapter';
 import { adapterFor } from './adapters/index';
-import { adopt } from './adopt';
+import { adopt, checkKnown } from './adopt';
 import { asError, PersistenceError } from './errors';
 import { SavedStates } from './incremental';
 import { Journal } from './journal';
@@ -80,7 +80,8 @@ export class Session {
 
   /** Resolves when what was in the database before is in the journal. */
   adopted(): Promise<void> {
-    this.#adoption ??= adopt(this.tracker, this.settings).catch((error: unknown) => {
+    const adopting = (): Promise<void> => (this.adapter.direct ? this.#mirror() : adopt(this.tracker, this.settings));
+    this.#adoption ??= adopting().catch((error: unknown) => {
       this.#adoption = null;
       throw error;
     });
@@ -89,6 +90,7 @@ export class Session {
 
   /** Resolves when the journal holds everything that the database holds, writes that were started before included. */
   async known(): Promise<void> {
+    if (this.adapter.direct) return this.#mirror();
     await this.adopted();
     await this.tracker.landed();
     if (!this.tracker.stale && (await look(this.tracker)).agrees) return;
@@ -96,6 +98,18 @@ export class Session {
     this.#adoption = null;
     this.tracker.adopted = false;
     await this.adopted();
+  }
+
+  /** The database is a native collection: that is the content. One that was closed meanwhile is taken as it was last. */
+  async #mirror(): Promise<void> {
+    try {
+      const collection = await this.adapter.direct!();
+      checkKnown({ dimension: collection.dimension || null, metric: collection.metric }, this.settings);
+      this.journal.mirror(collection);
+      this.tracker.adopted = true;
+    } catch (error) {
+      if (!this.tracker.adopted || (error as PersistenceError).code !== 'ERR_CLOSED') throw error;
+    }
   }
 
   /** As `known`; rejects also when the folder is not usable, or an entry cannot be kept. */

@@ -11,7 +11,7 @@ import type {
 import { isBoolean } from './checks';
 import { closedDatabase, PersistenceError, unwrap, wrongType } from './errors';
 import { loadFrom, saveTo } from './vector-db/archives';
-import { Core } from './vector-db/core';
+import { Core, expose } from './vector-db/core';
 import { Durable } from './vector-db/durable';
 import { readCollection, readDatabase, readMmapEnable } from './vector-db/options';
 import { eachEntry, eachEntryLater, eachId, entryOf } from './vector-db/pages';
@@ -39,6 +39,7 @@ export class VectorDB {
       // Whoever calls something hears of a failure; until then it is nobody's.
       this.#opening.then((core) => (this.#core = core), (error: unknown) => (this.#failure = error));
     }
+    expose(this, () => this.#ready());
     this.path = path ?? this.#core?.site.path ?? null;
   }
 

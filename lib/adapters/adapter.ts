@@ -6,6 +6,7 @@
  */
 import type { Captured, Unfit } from '../capture';
 import type { Rule } from '../journal';
+import type { NativeCollection } from '../native';
 
 /** Where an adapter writes down what a successful call of the user changed. */
 export interface Recorder {
@@ -57,7 +58,7 @@ export interface Row {
 export type Awaitable<T> = T | PromiseLike<T>;
 
 export interface Adapter {
-  readonly kind: 'ruvector' | 'generic' | 'map';
+  readonly kind: 'ruvector' | 'generic' | 'map' | 'native';
   readonly rule: Rule;
   readonly methods: readonly Tracked[];
   /** Whether ids can be removed one by one, and whether everything can be removed at once. */
@@ -67,6 +68,8 @@ export interface Adapter {
   readonly pageBytes: number;
   /** Whether writes that were started before the tracking may still be landing. */
   readonly late: boolean;
+  /** The native collection that the database is, when it is one; it is then saved and replaced as it is. */
+  readonly direct?: () => Promise<NativeCollection>;
   /** How many entries the database says it holds; null when it cannot tell. */
   count(): Awaitable<number | null>;
   /** What the database knows of itself. */

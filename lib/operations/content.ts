@@ -4,8 +4,8 @@
  * Promises: until the file has passed every check the database is not touched; writes that the user makes meanwhile win.
  */
 import type { CallOptions, LoadReport } from '../../index';
-import { apply } from '../apply';
-import { PersistenceError, unwrap } from '../errors';
+import { apply, type Applied } from '../apply';
+import { PersistenceError, toError, unwrap } from '../errors';
 import { native, type LoadRequest, type NativeCollection, type NativeJob } from '../native';
 import type { Call } from '../progress';
 import type { Session } from '../session';
@@ -52,15 +52,24 @@ async function replace(session: Session, request: ContentRequest, call: Call, wa
     const target: NativeCollection = request.merge ? unwrap(await native.merged(journal.collection, staged)) : staged;
     call.check();
     call.stage(READING, 100);
-    const applied = await apply({ tracker, watch, target, batchSize: settings.batchSize, call, source });
+    const { revision, ...applied } = await (session.adapter.direct ? applyDirectly(session, target) : apply({ tracker, watch, target, batchSize: settings.batchSize, call, source }));
     session.suspect = null;
-    if (!request.merge && watch.recorded.size === 0 && session.isDefaultFile(path)) session.markSaved(journal.revision);
+    if (!request.merge && watch.recorded.size === 0 && session.isDefaultFile(path)) session.markSaved(revision ?? journal.revision);
     call.succeed(operation, staged.length, `Loaded ${staged.length} entries from ${source}`);
     session.emit('load', { operation, path, count: journal.size, ...applied });
   } catch (error) {
     if (error instanceof PersistenceError && error.content === 'mixed') session.suspect = error;
     throw error;
   }
+}
+
+/** A database that is a native collection gets the content in one step. */
+async function applyDirectly({ journal: { collection } }: Session, target: NativeCollection): Promise<Applied> {
+  const { added, changed, removed } = unwrap(await native.plan(collection, target));
+  // What the file does not say of dimension and metric stays what it is.
+  const refused = target.describe(collection.dimension || undefined, collection.metric ?? undefined);
+  if (refused !== null) throw toError(refused);
+  return { added, changed, removed, revision: unwrap(await collection.replaceWith(target)) };
 }
 
 /** What the content of the file must agree with. */

@@ -38,6 +38,18 @@ export function newSettings({ dimension, metric, wanted }: CollectionRequest): C
   return { ...settled(defaultSettings(), wanted), dimension: dimension ?? 0, metric: metric ?? 'cosine' };
 }
 
+/** Databases and how each is waited for: for those of this package that need what is inside. */
+const inside = new WeakMap<object, () => Promise<Core>>();
+
+export function expose(db: object, ready: () => Promise<Core>): void {
+  inside.set(db, ready);
+}
+
+/** What is inside of a `VectorDB`, once it is open; null for anything else. */
+export function coreOf(db: object): (() => Promise<Core>) | null {
+  return inside.get(db) ?? null;
+}
+
 export class Core {
   readonly site: Site;
   #held: Held;
