@@ -132,7 +132,7 @@ mod tests {
         let mut collection = Collection::new(known);
         let put = |collection: &mut Collection, row: u32| {
             let vector: Vec<f32> = (0..DIMENSION as u32).map(|place| (row * 7_919 % 10_007 + place) as f32).collect();
-            let metadata = format!(r#"{{"even":{}}}"#, row % 2 == 0);
+            let metadata = format!(r#"{{"even":{}}}"#, row.is_multiple_of(2));
             collection.put(&format!("id-{row}"), &vector, Some(&metadata), MetadataRule::Replace).unwrap();
         };
         (0..rows / 2).for_each(|row| put(&mut collection, row));
