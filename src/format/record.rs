@@ -272,6 +272,9 @@ impl Change {
     }
 }
 
+/// Id and metadata of an entry.
+type Head = (Box<str>, Option<Box<str>>);
+
 /// What is left of a body.
 struct Body<'a>(&'a [u8]);
 
@@ -309,7 +312,7 @@ impl<'a> Body<'a> {
     }
 
     /// Ids and metadata of a put, and its dimension.
-    fn heads(&mut self) -> Option<(Vec<(Box<str>, Option<Box<str>>)>, usize)> {
+    fn heads(&mut self) -> Option<(Vec<Head>, usize)> {
         let count = self.count(6)?;
         let dimension = u32::from_le_bytes(self.take()?) as usize;
         let (lengths, _) = self.bytes(count.checked_mul(6)?)?.as_chunks::<6>();

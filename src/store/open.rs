@@ -5,6 +5,8 @@ use super::log::held;
 use super::paths::{COLLECTIONS, Paths, check_name};
 use super::recovery;
 use super::stored::StoredCollection;
+use super::verify::Verified;
+use crate::control::Control;
 use crate::env::fs::{Fs, Lock, read_whole, replace};
 use crate::env::new_uuid;
 use crate::error::{Error, Kind, Result};
@@ -105,6 +107,33 @@ impl Store {
     fn check_writable(&self) -> Result<Arc<dyn Lock>> {
         let refused = || Error::new(Kind::ReadOnly, "the store was opened for reading only").in_file(&self.base);
         self.lock()?.ok_or_else(refused)
+    }
+
+    pub(super) fn fs(&self) -> &Arc<dyn Fs> {
+        &self.fs
+    }
+
+    pub(super) fn id(&self) -> [u8; 16] {
+        self.id
+    }
+
+    /// Closes a collection, when it is open.
+    pub fn close_collection(&self, name: &str) -> Result<()> {
+        let found = held(&self.open).remove(name);
+        found.map_or(Ok(()), |found| found.close())
+    }
+
+    /// Reads every byte of a collection's files, also of one that cannot be opened.
+    pub fn verify(&self, name: &str, control: &Control) -> Result<Verified> {
+        check_name(name)?;
+        let open = held(&self.open).get(name).filter(|open| !open.is_closed()).cloned();
+        if let Some(open) = open {
+            return open.verify(control);
+        }
+        let home = Paths::of(&self.base, name, None).home;
+        let root = manifest::read(&*self.fs, &home, self.id)?;
+        let paths = Paths::of(&self.base, name, root.manifest.settings.wal.directory.as_deref());
+        super::verify::verify(&self.fs, &paths, &root, control)
     }
 
     /// Its folder.

@@ -199,7 +199,7 @@ fn replay(
         let bytes = log_bytes(fs, &path, writable).map_err(missing)?;
         let mut reader = LogReader::new(&bytes, &path, root.owner, (file.number, file.first_lsn), sealed_log(file))?;
         recovery.files += 1;
-        while let Some(record) = reader.next()? {
+        while let Some(record) = reader.next_record()? {
             time = time.max(record.time);
             if record.last_lsn() <= state.lsn() {
                 continue;

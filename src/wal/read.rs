@@ -78,18 +78,18 @@ impl<'a> LogReader<'a> {
         Error::new(Kind::Corrupt, message).at(offset).in_file(&self.path)
     }
 
-    /// The offset of the frame that `next` reads.
+    /// The offset of the frame that `next_record` reads.
     pub fn offset(&self) -> u64 {
         self.offset as u64
     }
 
-    /// The LSN that `next` expects.
+    /// The LSN that `next_record` expects.
     pub fn next_lsn(&self) -> u64 {
         self.next_lsn
     }
 
     /// The next record; `None` at the end, whatever the end is: see [`LogReader::end`].
-    pub fn next(&mut self) -> Result<Option<Record>> {
+    pub fn next_record(&mut self) -> Result<Option<Record>> {
         if self.sealed.is_some_and(|sealed| self.offset as u64 >= sealed.length) {
             return Ok(None);
         }
@@ -105,7 +105,26 @@ impl<'a> LogReader<'a> {
         Ok(Some(record))
     }
 
-    /// Judges what is behind the last record that `next` gave: a clean end, a torn tail, or damage, which is an error.
+    /// Passes over what cannot be read, to the next whole record that is newer than the last; gives its LSN. Only for
+    /// those who save what is left of a damaged log.
+    pub fn skip_damage(&mut self) -> Option<u64> {
+        let mut offset = self.offset;
+        while offset < self.bytes.len() {
+            let length: [u8; 4] = array(self.bytes, offset)?;
+            if length != [0; 4]
+                && let Some((bytes, _)) = frame::at(self.bytes, self.seed, offset)
+                && let Some((lsn, _)) = record::peek(bytes).filter(|(lsn, _)| *lsn >= self.next_lsn)
+            {
+                self.offset = offset;
+                self.next_lsn = lsn;
+                return Some(lsn);
+            }
+            offset += 8;
+        }
+        None
+    }
+
+    /// Judges what is behind the last record that `next_record` gave: a clean end, a torn tail, or damage, which is an error.
     pub fn end(&self) -> Result<End> {
         let (length, last_lsn) = (self.offset as u64, self.next_lsn - 1);
         if let Some(sealed) = self.sealed {
