@@ -22,6 +22,7 @@ mod selection;
 mod statistics;
 mod stored;
 mod sweep;
+mod tail;
 mod verify;
 mod version;
 mod wal_files;

@@ -80,6 +80,12 @@ impl Store {
         };
         if !there {
             make(&*fs, base)?;
+        } else if writable {
+            // Names that a killed process gave may be known to the page cache only; what follows relies on them.
+            fs.sync_directory(base)?;
+            if names.iter().any(|name| name == COLLECTIONS) {
+                fs.sync_directory(&base.join(COLLECTIONS))?;
+            }
         }
         let id = identity(&*fs, base)?;
         let store =

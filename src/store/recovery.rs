@@ -6,6 +6,8 @@ use super::log::Log;
 use super::part::{Part, Sealed};
 use super::paths::Paths;
 use super::stored::{Core, Opened};
+use super::sweep::Leftovers;
+use super::tail::Found;
 use super::wal_files::{Tail, WalFiles};
 use crate::env::fs::{Advice, Fs, read_whole};
 use crate::error::{Error, Kind, Result};
@@ -56,15 +58,16 @@ pub(super) fn access(settings: &Settings) -> Access {
 
 /// Opens a collection of the store at `base`.
 pub(super) fn open(fs: &Arc<dyn Fs>, base: &Path, name: &str, store: [u8; 16], writable: bool) -> Result<Opened> {
+    let home = Paths::of(base, name, None).home;
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let root = manifest::read(&**fs, &Paths::of(base, name, None).home, store)?;
+        let root = manifest::read(&**fs, &home, store)?;
         let generation = root.manifest.generation;
         match open_at(fs, base, name, root, writable) {
             // A writer may have replaced the manifest, and removed files of the old one, while this reader read it.
             Err(error) if !writable && attempt < ATTEMPTS => {
-                let now = manifest::read(&**fs, &Paths::of(base, name, None).home, store)?;
+                let now = manifest::read(&**fs, &home, store)?;
                 if now.manifest.generation == generation {
                     return Err(error);
                 }
@@ -82,10 +85,10 @@ fn open_at(fs: &Arc<dyn Fs>, base: &Path, name: &str, root: Root, writable: bool
     let mut recovery = Recovery::default();
     let sealed = segments(fs, &paths, &root, access)?;
     let mut state = Collection::of(settings.description()?, sealed, root.manifest.checkpoint_lsn);
-    let (tail, last_time) = replay(&**fs, &paths, &root, &mut state, writable, &mut recovery)?;
-    if writable {
-        super::sweep::sweep(&**fs, &paths, &root.manifest, &mut recovery)?;
-    }
+    let found = replay(&**fs, &paths, &root, &mut state, writable, &mut recovery)?;
+    let last_time = found.time;
+    let mut root = root;
+    let tail = if writable { settle(&**fs, &paths, &mut root, found, &mut recovery)? } else { None };
     let wal_settings = Arc::new(RwLock::new(settings.wal));
     let (lsn, state) = (state.lsn(), Arc::new(RwLock::new(state)));
     let root = Arc::new(Mutex::new(root));
@@ -98,6 +101,20 @@ fn open_at(fs: &Arc<dyn Fs>, base: &Path, name: &str, root: Root, writable: bool
     };
     recovery.micros = fs.now_us().saturating_sub(began);
     Ok(Opened { name: name.to_owned(), paths, root, wal_settings, state, log, access, last_time, recovery })
+}
+
+/// Makes what was found the durable beginning of what is to come, and removes what nothing names.
+fn settle(fs: &dyn Fs, paths: &Paths, root: &mut Root, found: Found, recovery: &mut Recovery) -> Result<Option<Tail>> {
+    let leftovers = Leftovers::find(fs, paths, &root.manifest, recovery)?;
+    let generation = root.manifest.generation;
+    let tail = found.settle(fs, paths, root)?;
+    if !leftovers.is_empty() && root.manifest.generation == generation {
+        // The name of the manifest may be known to the page cache only, and a power cut would bring the one before back,
+        // which names what is about to be removed. A name that was given anew and synced is durable.
+        root.replace(fs, &paths.home, |_| {})?;
+    }
+    leftovers.remove(fs, &root.manifest, recovery)?;
+    Ok(tail)
 }
 
 /// A collection of engine `memory`: nothing is on disk.
@@ -179,7 +196,7 @@ pub(super) fn sealed_log(file: &WalRef) -> Option<SealedLog> {
     file.length.zip(file.last_lsn).map(|(length, last_lsn)| SealedLog { length, last_lsn })
 }
 
-/// Applies the records behind the checkpoint. Gives the end of the last file, and the time of the last record.
+/// Applies the records behind the checkpoint. Gives the end of the log as it was found.
 fn replay(
     fs: &dyn Fs,
     paths: &Paths,
@@ -187,9 +204,9 @@ fn replay(
     state: &mut Collection,
     writable: bool,
     recovery: &mut Recovery,
-) -> Result<(Option<Tail>, u64)> {
+) -> Result<Found> {
     let manifest: &Manifest = &root.manifest;
-    let (mut tail, mut time) = (None, manifest.checkpoint_time);
+    let (mut found, mut time) = (Found::default(), manifest.checkpoint_time);
     for file in &manifest.wal {
         if file.last_lsn.is_some_and(|last| last <= manifest.checkpoint_lsn) {
             time = time.max(file.last_time.unwrap_or(0));
@@ -201,7 +218,7 @@ fn replay(
         recovery.files += 1;
         while let Some(record) = reader.next_record()? {
             time = time.max(record.time);
-            if record.last_lsn() <= state.lsn() {
+            if record.last_lsn() <= state.lsn() || record.change == Change::Close {
                 continue;
             }
             recovery.records += 1;
@@ -217,14 +234,17 @@ fn replay(
             })?;
         }
         let end = reader.end()?;
+        if file.last_lsn.is_none() {
+            found = Found::of(&reader, time);
+        }
         recovery.truncated_bytes += end.torn;
         recovery.closed = end.closed;
-        tail = Some(Tail { length: end.length, last_lsn: end.last_lsn, last_time: time });
     }
-    if tail.is_none() {
+    if found.proven.is_none() {
         recovery.closed = true;
     }
-    Ok((tail, time))
+    found.time = time;
+    Ok(found)
 }
 
 fn entries(change: &Change) -> u64 {

@@ -4,6 +4,7 @@
 //! so a missing file is always noticed. What an earlier process wrote is never appended to.
 
 use super::log::held;
+use super::tail::complete;
 use crate::env::fs::Fs;
 use crate::error::Result;
 use crate::format::header::Owner;
@@ -108,15 +109,12 @@ impl WalFiles {
         let step = self.settings(|settings| settings.preallocate.min(settings.segment_size));
         let mut root = held(&self.root);
         let number = root.manifest.generation + 1;
-        let file = LogFile::create(&*self.fs, &self.directory, self.owner, (number, first_lsn), step)?;
+        let file = LogFile::create(&*self.fs, &self.directory, self.owner, (number, first_lsn), false, step)?;
         let tail = self.tail;
         let named = root.replace(&*self.fs, &self.home, |manifest| {
-            if let (Some(last), Some(tail)) = (manifest.wal.last_mut(), tail) {
-                last.length = Some(tail.length);
-                last.last_lsn = Some(tail.last_lsn);
-                last.last_time = Some(tail.last_time);
+            if let Some(tail) = tail {
+                complete(manifest, tail);
             }
-            manifest.wal.retain(|file| file.last_lsn.is_none_or(|last| last >= file.first_lsn));
             manifest.wal.push(WalRef { number, first_lsn, length: None, last_lsn: None, last_time: None });
         });
         if let Err(error) = named {

@@ -45,17 +45,18 @@ pub struct LogFile {
 
 impl LogFile {
     /// Makes the file durable under its name, without frames. Its number is the generation of the manifest that will
-    /// name it.
+    /// name it; `copied`: it is for records that an earlier file holds.
     pub fn create(
         fs: &dyn Fs,
         directory: &Path,
         owner: Owner,
         (number, first_lsn): (u64, u64),
+        copied: bool,
         step: u64,
     ) -> Result<LogFile> {
         let path = directory.join(file_name(number));
         let header = Header { kind: FileKind::Wal, owner, number, generation: number as u32 };
-        let (head, seed) = frame::start(&header, crate::env::new_uuid(), first_lsn);
+        let (head, seed) = frame::start(&header, crate::env::new_uuid(), first_lsn, copied);
         // A file of that name that no manifest names is what a crash left of this same step.
         fs.remove(&path)?;
         let file = fs.create(&path)?;

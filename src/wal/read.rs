@@ -9,6 +9,7 @@ use super::frame::{self, FRAMES_START};
 use crate::error::{Error, Kind, Result};
 use crate::format::header::{HEADER_BYTES, Header, Owner, array};
 use crate::format::record::{self, Record};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 /// What the manifest says of a complete file.
@@ -33,6 +34,13 @@ pub struct End {
     pub closed: bool,
 }
 
+/// Whether a file that no manifest names holds records that were written to it as the current file of the log: then a
+/// manifest named it once. Copies of records that an earlier file holds do not count.
+pub fn was_named(bytes: &[u8], owner: Owner, number: u64) -> bool {
+    let start = frame::check_start(bytes, owner, number);
+    start.is_ok_and(|start| !start.copied && frame::at(bytes, start.seed, FRAMES_START).is_some())
+}
+
 /// A log file as bytes, and how far it was read.
 pub struct LogReader<'a> {
     bytes: &'a [u8],
@@ -44,6 +52,10 @@ pub struct LogReader<'a> {
     next_lsn: u64,
     sealed: Option<Sealed>,
     closed: bool,
+    /// Ends of records that are not known to be durable yet, oldest first: offset behind each, and its last LSN.
+    unproven: VecDeque<(usize, u64)>,
+    /// Up to where records are known to be durable.
+    proven: (usize, u64),
 }
 
 impl<'a> LogReader<'a> {
@@ -56,10 +68,20 @@ impl<'a> LogReader<'a> {
         sealed: Option<Sealed>,
     ) -> Result<LogReader<'a>> {
         let start = frame::check_start(bytes, owner, number).map_err(|error| error.in_file(path))?;
-        let (header, found_lsn, seed) = start;
+        let frame::Start { header, first_lsn: found_lsn, seed, .. } = start;
         let path = path.to_path_buf();
-        let reader =
-            LogReader { bytes, path, header, seed, offset: FRAMES_START, next_lsn: first_lsn, sealed, closed: false };
+        let reader = LogReader {
+            bytes,
+            path,
+            header,
+            seed,
+            offset: FRAMES_START,
+            next_lsn: first_lsn,
+            sealed,
+            closed: false,
+            unproven: VecDeque::new(),
+            proven: (FRAMES_START, first_lsn.saturating_sub(1)),
+        };
         if found_lsn != first_lsn {
             let message = format!("this log file begins with record {found_lsn}, expected was {first_lsn}");
             return Err(reader.corrupt(message, HEADER_BYTES as u64));
@@ -102,7 +124,27 @@ impl<'a> LogReader<'a> {
         self.offset += length;
         self.next_lsn = record.last_lsn() + 1;
         self.closed = record.change == record::Change::Close;
+        self.unproven.push_back((self.offset, record.last_lsn()));
+        while let Some(end) = self.unproven.pop_front_if(|end| end.1 <= record.synced) {
+            self.proven = end;
+        }
         Ok(Some(record))
+    }
+
+    /// Up to where, in bytes and LSNs, a later record says that the log was durable. What comes behind may be in the page
+    /// cache only, also after a sync that failed.
+    pub fn proven(&self) -> Sealed {
+        Sealed { length: self.proven.0 as u64, last_lsn: self.proven.1 }
+    }
+
+    /// The records behind the proven ones that `next_record` has given, as bytes, each with its last LSN.
+    pub fn unproven(&self) -> impl Iterator<Item = (&'a [u8], u64)> {
+        let mut offset = self.proven.0;
+        self.unproven.iter().filter_map(move |(end, lsn)| {
+            let (record, _) = frame::at(self.bytes, self.seed, offset)?;
+            offset = *end;
+            Some((record, *lsn))
+        })
     }
 
     /// Passes over what cannot be read, to the next whole record that is newer than the last; gives its LSN. Only for
