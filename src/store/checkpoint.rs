@@ -192,10 +192,11 @@ impl Core {
         let mut builder = Builder::create(self.fs.clone(), &path, header, dimension, description.metric)?;
         for source in &group.sources {
             for row in source.dead.live_from(0) {
-                if let Some(view) = source.part.row(row)? {
+                let pushed = source.part.with_row(row, |view| {
                     let lsn = lsn.unwrap_or(view.lsn);
-                    builder.push(Row { id: view.id, vector: view.vector, metadata: view.metadata, lsn })?;
-                }
+                    builder.push(Row { id: view.id, vector: view.vector, metadata: view.metadata, lsn })
+                })?;
+                pushed.transpose()?;
             }
         }
         let sealed = builder.finish()?;

@@ -3,6 +3,7 @@
 //! A change is applied as a whole or not at all, and can be taken back as long as what it replaced is remembered
 //! ([`Undo`]). A [`Version`] of the state is taken at any moment for nothing. Nothing here writes a file.
 
+use super::hot::{HotStatus, HotTier};
 use super::memtable::Memtable;
 use super::part::{Part, RowView, Sealed};
 use super::rows::Row;
@@ -30,6 +31,8 @@ pub struct Collection {
     sealed: Vec<Sealed>,
     memtable: Memtable,
     lsn: u64,
+    /// Engine `hybrid` only.
+    hot: Option<Arc<HotTier>>,
 }
 
 /// What takes a change back.
@@ -62,7 +65,7 @@ impl Collection {
 
     /// A collection of those segments, as it was at `lsn`.
     pub fn of(description: Description, sealed: Vec<Sealed>, lsn: u64) -> Self {
-        Collection { description, sealed, memtable: Memtable::default(), lsn }
+        Collection { description, sealed, lsn, ..Collection::default() }
     }
 
     /// Dimension and metric, as far as they are known.
@@ -101,6 +104,19 @@ impl Collection {
         self.memtable.len()
     }
 
+    /// Keeps what is read most of the segments on the heap, up to so many bytes; 0: nothing.
+    pub fn set_hot_tier(&mut self, bytes: u64) {
+        let same = self.hot.as_ref().map_or(0, |hot| hot.status().capacity) == bytes;
+        if !same {
+            self.hot = (bytes > 0).then(|| Arc::new(HotTier::new(bytes)));
+        }
+    }
+
+    /// What is kept on the heap.
+    pub fn hot_tier(&self) -> Option<HotStatus> {
+        self.hot.as_ref().map(|hot| hot.status())
+    }
+
     /// The sealed parts.
     pub fn sealed(&self) -> &[Sealed] {
         &self.sealed
@@ -118,7 +134,12 @@ impl Collection {
         }
         for sealed in self.sealed.iter().rev() {
             if let Some(row) = sealed.find(id)? {
-                return Ok(sealed.part.row(row)?.map(read));
+                if let Some(hot) = &self.hot
+                    && let Some(row) = hot.row(&sealed.part, row)?
+                {
+                    return Ok(Some(read(RowView::of(&row))));
+                }
+                return sealed.part.with_row(row, read);
             }
         }
         Ok(None)
@@ -306,8 +327,8 @@ impl Collection {
                         Before::Nothing => {}
                         Before::Row(row) => drop(self.memtable.insert(row)),
                         Before::Sealed(part, row) => {
-                            let Some(view) = part.row(row)? else { continue };
-                            self.memtable.insert(Row { lsn: view.lsn, entry: view.to_entry() });
+                            let held = part.with_row(row, |view| Row { lsn: view.lsn, entry: view.to_entry() })?;
+                            held.map(|row| self.memtable.insert(row));
                         }
                     }
                 }
@@ -358,13 +379,14 @@ impl Collection {
 
     /// The content of a version in the place of this one, shared with it; gives the LSN.
     pub fn replace_with(&mut self, version: &Version) -> u64 {
-        *self = Collection::of(version.description(), version.whole(), self.lsn + 1);
+        self.replace(version.whole(), version.description(), self.lsn + 1);
         self.lsn
     }
 
     /// Another content in the place of this one.
     pub fn replace(&mut self, sealed: Vec<Sealed>, description: Description, lsn: u64) {
-        *self = Collection::of(description, sealed, lsn);
+        let hot = self.hot.take();
+        *self = Collection { hot, ..Collection::of(description, sealed, lsn) };
     }
 
     /// Applies a change of a collection that has no log.

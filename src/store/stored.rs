@@ -89,6 +89,12 @@ impl Core {
         read(&held(&self.root).manifest.settings)
     }
 
+    /// The hot tier of engine `hybrid`, and of no other.
+    fn set_hot_tier(&self, settings: &Settings) {
+        let bytes = if settings.engine == Engine::Hybrid { settings.hot_tier_size } else { 0 };
+        self.write().set_hot_tier(bytes);
+    }
+
     /// Refuses what nothing can be written to.
     pub fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
@@ -156,6 +162,7 @@ impl StoredCollection {
             faults: page_faults(),
             lock: Mutex::new(lock),
         });
+        core.set_hot_tier(&settings);
         let keeper = core.log.is_some().then(|| Keeper::start(core.clone())).transpose()?;
         Ok(StoredCollection { core, keeper: Mutex::new(keeper) })
     }
@@ -359,6 +366,7 @@ impl StoredCollection {
             root.replace(&*core.fs, &core.paths.home, |manifest| manifest.settings = settings.clone())?;
         }
         drop(root);
+        core.set_hot_tier(&settings);
         core.read_only.store(settings.read_only, Ordering::Release);
         core.memtable_size.store(settings.memtable_size, Ordering::Relaxed);
         *core.access.write().unwrap_or_else(PoisonError::into_inner) = super::recovery::access(&settings);

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "the tests damage files as nobody in the library may")]
 
 mod damage;
+mod engines;
 mod lifecycle;
 mod model;
 mod support;
