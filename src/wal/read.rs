@@ -125,8 +125,9 @@ impl<'a> LogReader<'a> {
         self.next_lsn = record.last_lsn() + 1;
         self.closed = record.change == record::Change::Close;
         self.unproven.push_back((self.offset, record.last_lsn()));
-        while let Some(end) = self.unproven.pop_front_if(|end| end.1 <= record.synced) {
+        while let Some(end) = self.unproven.front().copied().filter(|end| end.1 <= record.synced) {
             self.proven = end;
+            self.unproven.pop_front();
         }
         Ok(Some(record))
     }
