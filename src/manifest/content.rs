@@ -218,6 +218,26 @@ pub struct WalRef {
     pub last_lsn: Option<u64>,
     /// Time of the last record, microseconds since 1970; null for the file that is written.
     pub last_time: Option<u64>,
+    /// Records before this place are behind the checkpoint: opening need not read them. Absent: from the first on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_from: Option<LogPlace>,
+}
+
+impl WalRef {
+    /// A file that is about to be written.
+    pub fn begun(number: u64, first_lsn: u64) -> WalRef {
+        WalRef { number, first_lsn, length: None, last_lsn: None, last_time: None, replay_from: None }
+    }
+}
+
+/// A place between two records of a log file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LogPlace {
+    /// Where in the file.
+    pub offset: u64,
+    /// The last LSN before it.
+    pub lsn: u64,
 }
 
 /// Everything that makes a collection.
@@ -281,6 +301,16 @@ impl Manifest {
         }
         if !self.wal.is_sorted_by(|a, b| a.number < b.number) {
             return Err("the log files are not in order".to_owned());
+        }
+        for file in &self.wal {
+            let beyond = |place: LogPlace| {
+                place.lsn + 1 < file.first_lsn
+                    || place.lsn > self.checkpoint_lsn
+                    || file.length.is_some_and(|length| place.offset > length)
+            };
+            if file.replay_from.is_some_and(beyond) {
+                return Err(format!("the place to replay log file {} from is not in it", file.number));
+            }
         }
         for pair in self.wal.windows(2) {
             let [before, after] = pair else { continue };

@@ -6,7 +6,9 @@
 
 mod content;
 
-pub use content::{DeadRef, Engine, Manifest, MmapSettings, SegmentRef, Settings, SyncMode, WalRef, WalSettings};
+pub use content::{
+    DeadRef, Engine, LogPlace, Manifest, MmapSettings, SegmentRef, Settings, SyncMode, WalRef, WalSettings,
+};
 
 use crate::env::fs::{self, Fs};
 use crate::error::{Error, Kind, Result};
@@ -145,8 +147,8 @@ mod tests {
             },
         ];
         manifest.wal = vec![
-            WalRef { number: 2, first_lsn: 1, length: Some(4_000), last_lsn: Some(20), last_time: Some(5) },
-            WalRef { number: 5, first_lsn: 21, length: None, last_lsn: None, last_time: None },
+            WalRef { length: Some(4_000), last_lsn: Some(20), last_time: Some(5), ..WalRef::begun(2, 1) },
+            WalRef { replay_from: Some(LogPlace { offset: 96, lsn: 20 }), ..WalRef::begun(5, 21) },
         ];
         manifest
     }
@@ -182,6 +184,8 @@ mod tests {
         refused(&|manifest| manifest.wal[0].last_lsn = None);
         refused(&|manifest| manifest.wal[0].last_lsn = Some(21));
         refused(&|manifest| manifest.wal[1].first_lsn = 22);
+        refused(&|manifest| manifest.wal[1].replay_from.as_mut().unwrap().lsn = 21);
+        refused(&|manifest| manifest.wal[1].replay_from.as_mut().unwrap().lsn = 19);
         refused(&|manifest| {
             manifest.wal.remove(0);
             manifest.checkpoint_lsn = 10;

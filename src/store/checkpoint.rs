@@ -66,6 +66,8 @@ impl Core {
     pub fn checkpoint(&self, compact: Compact) -> Result<Report> {
         let Some(log) = &self.log else { return Ok(Report::default()) };
         let _turn = held(&self.turn);
+        // Everything before this place will be behind the checkpoint.
+        let place = log.place();
         let (version, time) = {
             let mut state = self.write();
             state.freeze();
@@ -103,6 +105,10 @@ impl Core {
             manifest.next_segment = number;
             manifest.checkpoint_lsn = version.lsn();
             manifest.checkpoint_time = time;
+            for file in &mut manifest.wal {
+                file.replay_from =
+                    place.filter(|place| place.0 == file.number).map(|place| place.1).or(file.replay_from);
+            }
             manifest.settings.describe(version.description());
             if compacted {
                 manifest.last_compaction = now / 1_000;

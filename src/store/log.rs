@@ -11,7 +11,7 @@ use super::collection::{Collection, Undo};
 use super::wal_files::WalFiles;
 use crate::error::{Error, Kind, Result};
 use crate::format::record::{self, Change};
-use crate::manifest::SyncMode;
+use crate::manifest::{LogPlace, SyncMode};
 use crate::workers;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -76,6 +76,8 @@ struct Queue {
     poison: Option<Error>,
     closing: bool,
     ended: bool,
+    /// A place in the log up to which everything is durable, and the number of its file.
+    place: Option<(u64, LogPlace)>,
 }
 
 struct Shared {
@@ -155,6 +157,11 @@ impl Log {
         drop(queue);
         self.shared.work.notify_one();
         last
+    }
+
+    /// A place in the log up to which everything is durable, and the number of its file.
+    pub fn place(&self) -> Option<(u64, LogPlace)> {
+        held(&self.shared.queue).place
     }
 
     /// The LSN up to which everything is durable.
@@ -412,6 +419,7 @@ impl Writer {
         }
         if synced {
             queue.durable = queue.settled;
+            queue.place = self.files.place();
         }
         let report = Progress { settled: queue.settled, durable: queue.durable, refused: None };
         drop(queue);

@@ -215,6 +215,13 @@ fn replay(
         let path = paths.log(file.number);
         let bytes = log_bytes(fs, &path, writable).map_err(missing)?;
         let mut reader = LogReader::new(&bytes, &path, root.owner, (file.number, file.first_lsn), sealed_log(file))?;
+        if let Some(place) = file.replay_from {
+            let beyond = || {
+                let message = format!("the file ends before offset {}, up to which it was durable", place.offset);
+                Error::new(Kind::Corrupt, message).at(place.offset).in_file(&path)
+            };
+            reader = reader.skip_to(place.offset, place.lsn).ok_or_else(beyond)?;
+        }
         recovery.files += 1;
         while let Some(record) = reader.next_record()? {
             time = time.max(record.time);

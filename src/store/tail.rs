@@ -48,7 +48,7 @@ impl Found {
         file.sync()?;
         root.replace(fs, &paths.home, |manifest| {
             complete(manifest, proven);
-            manifest.wal.push(WalRef { number, first_lsn, length: None, last_lsn: None, last_time: None });
+            manifest.wal.push(WalRef::begun(number, first_lsn));
         })?;
         Ok(Some(Tail { length: file.end(), last_lsn, last_time: self.time }))
     }

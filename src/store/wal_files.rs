@@ -9,7 +9,7 @@ use crate::env::fs::Fs;
 use crate::error::Result;
 use crate::format::header::Owner;
 use crate::format::record::{self, Change};
-use crate::manifest::{Root, SyncMode, WalRef, WalSettings};
+use crate::manifest::{LogPlace, Root, SyncMode, WalRef, WalSettings};
 use crate::wal::LogFile;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -69,6 +69,12 @@ impl WalFiles {
         self.settings(|settings| settings.fsync_interval)
     }
 
+    /// The end of the current file: its number, and the place.
+    pub fn place(&self) -> Option<(u64, LogPlace)> {
+        let (file, tail) = self.file.as_ref().zip(self.tail)?;
+        Some((file.number(), LogPlace { offset: tail.length, lsn: tail.last_lsn }))
+    }
+
     /// Whether something is written and not synced.
     pub fn is_dirty(&self) -> bool {
         self.file.as_ref().is_some_and(LogFile::is_dirty)
@@ -115,7 +121,7 @@ impl WalFiles {
             if let Some(tail) = tail {
                 complete(manifest, tail);
             }
-            manifest.wal.push(WalRef { number, first_lsn, length: None, last_lsn: None, last_time: None });
+            manifest.wal.push(WalRef::begun(number, first_lsn));
         });
         if let Err(error) = named {
             self.in_doubt = root.in_doubt;

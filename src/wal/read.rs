@@ -100,6 +100,14 @@ impl<'a> LogReader<'a> {
         Error::new(Kind::Corrupt, message).at(offset).in_file(&self.path)
     }
 
+    /// Goes on behind `lsn`, whose record ends at `offset`, without reading what is before. `None` when the file does not
+    /// reach so far.
+    pub fn skip_to(mut self, offset: u64, lsn: u64) -> Option<LogReader<'a>> {
+        let place = usize::try_from(offset).ok().filter(|place| (FRAMES_START..=self.bytes.len()).contains(place))?;
+        (self.offset, self.next_lsn, self.proven) = (place, lsn + 1, (place, lsn));
+        Some(self)
+    }
+
     /// The offset of the frame that `next_record` reads.
     pub fn offset(&self) -> u64 {
         self.offset as u64
