@@ -94,6 +94,25 @@ impl Root {
         Root { owner, manifest: Manifest::new(settings), hash: String::new(), in_doubt: false }
     }
 
+    /// Refuses to go on when the manifest on disk is not this one: then the folder was removed, or another was put in its
+    /// place, and nothing in it is ours to change.
+    pub fn check_place(&mut self, fs: &dyn Fs, directory: &Path) -> Result<()> {
+        if self.manifest.generation == 0 || self.in_doubt {
+            return Ok(());
+        }
+        let path = directory.join(FILE_NAME);
+        let found = fs::read_whole(fs, &path, MANIFEST_BYTES_MAX).map(|bytes| hash(&bytes));
+        match found {
+            Ok(found) if found == self.hash => Ok(()),
+            Err(error) if error.kind == Kind::Io => Err(error),
+            _ => {
+                self.in_doubt = true;
+                let message = "the folder of the collection was removed, or something else was put in its place";
+                Err(Error::new(Kind::Io, message).in_file(&path))
+            }
+        }
+    }
+
     /// Puts the next manifest in the place of this one: `change` makes it from this one. On an error this one stands,
     /// here and on disk; only a failed sync of the directory leaves open which of the two is on disk.
     pub fn replace(&mut self, fs: &dyn Fs, directory: &Path, change: impl FnOnce(&mut Manifest)) -> Result<()> {
@@ -111,6 +130,7 @@ impl Root {
                 "the manifest is in doubt since a failed sync: open the store again",
             ));
         }
+        self.check_place(fs, directory)?;
         match fs::replace(fs, &directory.join(FILE_NAME), &bytes) {
             Ok(()) => {
                 *self = Root { owner: self.owner, hash: hash(&bytes), manifest: next, in_doubt: false };

@@ -22,6 +22,8 @@ use std::sync::{Arc, Mutex, RwLock};
 
 /// A reader that meets a writer at work tries again so many times.
 const ATTEMPTS: usize = 20;
+/// So many times also when the manifest stays the same.
+const CALM_ATTEMPTS: usize = 3;
 
 /// What opening found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -67,8 +69,9 @@ pub(super) fn open(fs: &Arc<dyn Fs>, base: &Path, name: &str, store: [u8; 16], w
         match open_at(fs, base, name, root, writable) {
             // A writer may have replaced the manifest, and removed files of the old one, while this reader read it.
             Err(error) if !writable && attempt < ATTEMPTS => {
+                // Or it read a place of the log before a record came there, and the place behind it afterwards.
                 let now = manifest::read(&**fs, &home, store)?;
-                if now.manifest.generation == generation {
+                if now.manifest.generation == generation && attempt > CALM_ATTEMPTS {
                     return Err(error);
                 }
             }

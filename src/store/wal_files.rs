@@ -115,6 +115,10 @@ impl WalFiles {
         let step = self.settings(|settings| settings.preallocate.min(settings.segment_size));
         let mut root = held(&self.root);
         let number = root.manifest.generation + 1;
+        if let Err(error) = root.check_place(&*self.fs, &self.home) {
+            self.in_doubt = root.in_doubt;
+            return Err(error);
+        }
         let file = LogFile::create(&*self.fs, &self.directory, self.owner, (number, first_lsn), false, step)?;
         let tail = self.tail;
         let named = root.replace(&*self.fs, &self.home, |manifest| {

@@ -118,7 +118,8 @@ impl LogFile {
         self.file.write_at(&self.group, self.end)?;
         self.end += length;
         if length < LARGE_BYTES && self.zeroed < self.end + length {
-            self.zero_ahead()?;
+            // The records are written. Without zeros ahead of it the next group only costs more.
+            let _ = self.zero_ahead();
         }
         Ok(())
     }
@@ -130,12 +131,8 @@ impl LogFile {
         let from = self.zeroed.max(self.end);
         let to = (self.end + self.step).next_multiple_of(4_096);
         let zeros = vec![0; usize::try_from(to - from).map_err(|_| Error::new(Kind::Limit, "a step too large"))?];
-        match self.file.write_at(&zeros, from) {
-            Ok(()) => self.zeroed = to,
-            // Without room for zeros there may be room for frames; the next write will tell.
-            Err(error) if error.kind == Kind::NoSpace && !self.is_empty() => {}
-            Err(error) => return Err(error),
-        }
+        self.file.write_at(&zeros, from)?;
+        self.zeroed = to;
         Ok(())
     }
 

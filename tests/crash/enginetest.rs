@@ -93,6 +93,26 @@ fn the_store_keeps_its_promises_while_calls_fail() {
     }
 }
 
+/// Each call of the file system fails once, with each of two errors.
+#[test]
+fn the_store_keeps_its_promises_whichever_call_fails() {
+    for errno in [libc::EIO, libc::ENOSPC] {
+        let mut opened = 0;
+        for nth in 1.. {
+            let faults = vec![Fault::at(nth, How::Errno(errno))];
+            let plan = Plan { faults, images: Some(60), ..plan(Durable::Always) };
+            let report = sweep::<Engine<{ bug::NONE }, { mode::FSYNC }>>(&each_operation(), &plan);
+            assert!(report.failures.is_empty(), "call {nth}: {report}\n\n{}", report.failures.join("\n\n"));
+            opened += report.opened;
+            if report.struck == 0 {
+                println!("crash test: {nth} calls failed with errno {errno}, {opened} images opened");
+                assert!(nth > 150, "{nth} calls are too few");
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn random_walks_with_everything_that_happens_to_a_store() {
     for seed in 0..6 {
