@@ -188,7 +188,7 @@ function log(bytes: Buffer, owner: Owner, named: any): { records: Record[]; copi
     const offset = file.at
     const [length, checksum] = [file.u32(), file.u32()]
     const whole = file.take(length)
-    check(checksum === crc32(bytes.subarray(0, 96), u64(offset), u32(length), whole), `the frame at ${offset}`)
+    check(checksum === crc32(bytes.subarray(0, 60), bytes.subarray(64, 92), u64(offset), u32(length), whole), `the frame at ${offset}`)
     file.pad(8)
     const head = new Fields(whole)
     const record: Record = { lsn: head.u64(), last: 0, time: head.u64(), kind: 0, packed: false, entries: [], ids: [], end: file.at }

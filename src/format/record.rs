@@ -206,7 +206,7 @@ pub fn compress(record: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// LSN, time and `synced` of what may be a record; `None` when it cannot be one.
+/// LSN and `synced` of what may be a record; `None` when it cannot be one.
 pub fn peek(bytes: &[u8]) -> Option<(u64, u64)> {
     let word = |offset| array::<8>(bytes, offset).map(u64::from_le_bytes);
     let [kind, flag, zero_a, zero_b] = array::<4>(bytes, 24)?;

@@ -107,7 +107,7 @@ pub struct Settings {
     pub memtable_size: u64,
     /// Bytes of entries on the heap, engine `hybrid` only.
     pub hot_tier_size: u64,
-    /// The share of dead bytes in the segments from which on they are compacted; above 1: never.
+    /// The share of dead rows from which on a segment is compacted; above 1: never.
     pub compaction_threshold: f64,
     /// Milliseconds between looks whether to compact; 0: only after checkpoints.
     pub compaction_interval: u64,
@@ -216,7 +216,7 @@ pub struct WalRef {
     pub length: Option<u64>,
     /// The last LSN in it; null for the file that is written.
     pub last_lsn: Option<u64>,
-    /// Time of the last record, microseconds since 1970; null for the file that is written.
+    /// A time that no record in it is newer than, microseconds since 1970; null for the file that is written.
     pub last_time: Option<u64>,
     /// Records before this place are behind the checkpoint: opening need not read them. Absent: from the first on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -304,7 +304,7 @@ impl Manifest {
         }
         for file in &self.wal {
             let beyond = |place: LogPlace| {
-                place.lsn + 1 < file.first_lsn
+                place.lsn.saturating_add(1) < file.first_lsn
                     || place.lsn > self.checkpoint_lsn
                     || file.length.is_some_and(|length| place.offset > length)
             };
@@ -315,12 +315,12 @@ impl Manifest {
         for pair in self.wal.windows(2) {
             let [before, after] = pair else { continue };
             match (before.length, before.last_lsn, before.last_time) {
-                (Some(_), Some(last), Some(_)) if last + 1 == after.first_lsn => {}
+                (Some(_), Some(last), Some(_)) if last.checked_add(1) == Some(after.first_lsn) => {}
                 _ => return Err(format!("the log has a gap before record {}", after.first_lsn)),
             }
         }
-        let from = self.wal.first().map_or(self.checkpoint_lsn + 1, |first| first.first_lsn);
-        if from > self.checkpoint_lsn + 1 {
+        let from = self.wal.first().map_or(0, |first| first.first_lsn);
+        if from > self.checkpoint_lsn.saturating_add(1) {
             return Err(format!("the log begins with record {from}, the segments end with {}", self.checkpoint_lsn));
         }
         Ok(())

@@ -66,6 +66,7 @@ impl Core {
     pub fn checkpoint(&self, compact: Compact) -> Result<Report> {
         let Some(log) = &self.log else { return Ok(Report::default()) };
         let _turn = held(&self.turn);
+        self.check_certain()?;
         // Everything before this place will be behind the checkpoint.
         let place = log.place();
         let (version, time) = {
@@ -139,11 +140,15 @@ impl Core {
             return Ok(self.write().replace_with(version));
         }
         let Some(log) = &self.log else { return Err(Error::new(Kind::ReadOnly, "opened for reading only")) };
+        self.check_certain()?;
         let before = held(&self.root).manifest.clone();
         let (first_lsn, mut number) = (self.read().lsn() + 1, before.next_segment);
+        // What the new content does not know of itself stays as it was.
+        let (new, old) = (version.description(), self.read().description());
+        let description = Description { dimension: new.dimension.or(old.dimension), metric: new.metric.or(old.metric) };
         let mut written = Vec::new();
         for group in group(version.whole().iter()) {
-            let made = self.write_rows(&group, number, version.description(), Some(first_lsn));
+            let made = self.write_rows(&group, number, description, Some(first_lsn));
             let made = made.inspect_err(|_| self.discard(&written))?;
             number += u64::from(made.is_some());
             written.push(made);
@@ -160,7 +165,7 @@ impl Core {
                 manifest.next_segment = number;
                 manifest.checkpoint_lsn = lsn;
                 manifest.checkpoint_time = time;
-                manifest.settings.describe(version.description());
+                manifest.settings.describe(description);
             })?;
             Ok(lsn)
         })();
@@ -169,7 +174,7 @@ impl Core {
             let dead = DeadRows::new(made.segment.rows());
             Sealed { part: super::part::Part::Segment(made.segment), dead }
         });
-        self.write().replace(sealed.collect(), version.description(), lsn);
+        self.write().replace(sealed.collect(), description, lsn);
         self.retire(&before);
         Ok(lsn)
     }
@@ -261,10 +266,13 @@ impl Core {
         // The log may have named a new file meanwhile; segments change only in our turn.
         debug_assert_eq!(root.manifest.next_segment, before.next_segment);
         let now = self.fs.now_us();
-        root.replace(&*self.fs, &self.paths.home, |manifest| {
+        let replaced = root.replace(&*self.fs, &self.paths.home, |manifest| {
             change(manifest);
             wal_retention::expire(manifest, now);
-        })
+        });
+        let in_doubt = root.in_doubt;
+        drop(root);
+        replaced.inspect_err(|error| self.poison_if(in_doubt, error))
     }
 
     /// Removes the files that the manifest before named and this one does not. Failing to is no failure: they are

@@ -169,6 +169,13 @@ impl Log {
         held(&self.shared.queue).durable
     }
 
+    /// Nothing is written any more, for this reason.
+    pub fn end_with(&self, error: &Error) {
+        held(&self.shared.queue).poison.get_or_insert_with(|| error.again());
+        self.shared.work.notify_one();
+        self.shared.done.notify_all();
+    }
+
     /// The failed sync that ended writing.
     pub fn poison(&self) -> Option<Error> {
         held(&self.shared.queue).poison.as_ref().map(Error::again)

@@ -60,7 +60,7 @@ pub(super) fn access(settings: &Settings) -> Access {
 
 /// Opens a collection of the store at `base`.
 pub(super) fn open(fs: &Arc<dyn Fs>, base: &Path, name: &str, store: [u8; 16], writable: bool) -> Result<Opened> {
-    let home = Paths::of(base, name, None).home;
+    let home = Paths::home(base, name);
     let mut attempt = 0;
     loop {
         attempt += 1;
@@ -83,7 +83,7 @@ pub(super) fn open(fs: &Arc<dyn Fs>, base: &Path, name: &str, store: [u8; 16], w
 fn open_at(fs: &Arc<dyn Fs>, base: &Path, name: &str, root: Root, writable: bool) -> Result<Opened> {
     let began = fs.now_us();
     let settings = root.manifest.settings.clone();
-    let paths = Paths::of(base, name, settings.wal.directory.as_deref());
+    let paths = Paths::of(base, name, &root);
     let access = access(&settings);
     let mut recovery = Recovery::default();
     let sealed = segments(fs, &paths, &root, access)?;
@@ -125,7 +125,7 @@ pub(super) fn in_memory(name: &str, root: Root, state: Collection) -> Opened {
     let settings = root.manifest.settings.clone();
     Opened {
         name: name.to_owned(),
-        paths: Paths::of(Path::new(""), name, None),
+        paths: Paths::of(Path::new(""), name, &root),
         access: access(&settings),
         wal_settings: Arc::new(RwLock::new(settings.wal)),
         state: Arc::new(RwLock::new(state)),

@@ -59,11 +59,11 @@ impl Store {
     pub fn salvage(&self, from: &str, to: &str, control: &Control) -> Result<Salvaged> {
         super::paths::check_name(from)?;
         self.forget(from)?;
-        let home = Paths::of(self.base(), from, None).home;
+        let home = Paths::home(self.base(), from);
         // Without its manifest nobody knows which files belong to the collection, and in which state.
         let root = manifest::read(&**self.fs(), &home, self.id())?;
         let settings = root.manifest.settings.clone();
-        let paths = Paths::of(self.base(), from, settings.wal.directory.as_deref());
+        let paths = Paths::of(self.base(), from, &root);
         let content = Collection::new(settings.description()?);
         let mut work = Work { store: self, paths, root, content, lost: Vec::new() };
         for named in work.root.manifest.segments.clone() {

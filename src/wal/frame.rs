@@ -2,11 +2,12 @@
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
-//! | 0 | 4 | bytes of the record, never 0 |
+//! | 0 | 4 | bytes of the record, at least 32 |
 //! | 4 | 4 | CRC-32 of: seed of the file (as the state to start from), offset of the frame u64, length u32, record |
 //! | 8 | | record, then zeros to the next multiple of 8 |
 //!
-//! The seed is the CRC-32 of the file's header and preamble, and the preamble holds 16 random bytes: so a frame of
+//! The seed is the CRC-32 of the file's header and preamble without the checksums of these two (with them it would be
+//! the same for every file), and the preamble holds 16 random bytes: so a frame of
 //! another file, of a file that had this place on the disk before, or one at the wrong offset, is never taken for one of
 //! this file.
 
@@ -29,8 +30,15 @@ pub fn start(header: &Header, salt: [u8; 16], first_lsn: u64, copied: bool) -> (
     out.extend_from_slice(&u32::from(copied).to_le_bytes());
     let sum = crc(out.get(HEADER_BYTES..).unwrap_or_default());
     out.extend_from_slice(&sum.to_le_bytes());
-    let seed = crc(&out);
+    let seed = seed_of(&out);
     (out, seed)
+}
+
+fn seed_of(start: &[u8]) -> u32 {
+    let mut state = crc32fast::Hasher::new();
+    state.update(start.get(..HEADER_BYTES - 4).unwrap_or_default());
+    state.update(start.get(HEADER_BYTES..FRAMES_START - 4).unwrap_or_default());
+    state.finalize()
 }
 
 /// What the first bytes of a log file say.
@@ -54,7 +62,7 @@ pub fn check_start(bytes: &[u8], owner: Owner, number: u64) -> Result<Start> {
         return Err(broken("a wrong checksum in the preamble"));
     }
     let first_lsn = array(content, 16).map_or(0, u64::from_le_bytes);
-    let seed = crc(bytes.get(..FRAMES_START).unwrap_or_default());
+    let seed = seed_of(bytes);
     Ok(Start { header, first_lsn, copied: copied == 1, seed })
 }
 

@@ -104,7 +104,7 @@ impl<'a> LogReader<'a> {
     /// reach so far.
     pub fn skip_to(mut self, offset: u64, lsn: u64) -> Option<LogReader<'a>> {
         let place = usize::try_from(offset).ok().filter(|place| (FRAMES_START..=self.bytes.len()).contains(place))?;
-        (self.offset, self.next_lsn, self.proven) = (place, lsn + 1, (place, lsn));
+        (self.offset, self.next_lsn, self.proven) = (place, lsn.saturating_add(1), (place, lsn));
         Some(self)
     }
 
@@ -130,7 +130,7 @@ impl<'a> LogReader<'a> {
         }
         let record = record::decode(bytes).map_err(in_file)?;
         self.offset += length;
-        self.next_lsn = record.last_lsn() + 1;
+        self.next_lsn = record.last_lsn().saturating_add(1);
         self.closed = record.change == record::Change::Close;
         self.unproven.push_back((self.offset, record.last_lsn()));
         while let Some(end) = self.unproven.front().copied().filter(|end| end.1 <= record.synced) {
@@ -177,7 +177,7 @@ impl<'a> LogReader<'a> {
 
     /// Judges what is behind the last record that `next_record` gave: a clean end, a torn tail, or damage, which is an error.
     pub fn end(&self) -> Result<End> {
-        let (length, last_lsn) = (self.offset as u64, self.next_lsn - 1);
+        let (length, last_lsn) = (self.offset as u64, self.next_lsn.saturating_sub(1));
         if let Some(sealed) = self.sealed {
             if (length, last_lsn) != (sealed.length, sealed.last_lsn) {
                 let message = format!(
@@ -196,9 +196,6 @@ impl<'a> LogReader<'a> {
                 self.next_lsn, self.next_lsn
             );
             return Err(self.corrupt(message, length));
-        }
-        if torn > 0 && self.closed {
-            return Err(self.corrupt(format!("{torn} bytes behind the end of a log that was closed in order"), length));
         }
         Ok(End { length, last_lsn, torn, closed: self.closed })
     }

@@ -124,7 +124,7 @@ fn log(seen: &mut Seen, root: &Root, path: &Path, named: &WalRef) {
     out.extend_from_slice(&u32::from(copied).to_le_bytes());
     out.extend_from_slice(&crc32fast::hash(&out[64..]).to_le_bytes());
     assert_eq!(out.len(), FRAMES_START);
-    let seed = crc32fast::hash(&out);
+    let seed = crc32fast::hash(&[&out[..60], &out[64..92]].concat());
 
     // As if it were the last file: so the records behind the end that the manifest names are read too.
     let mut reader = LogReader::new(&found, path, root.owner, (named.number, named.first_lsn), None).unwrap();

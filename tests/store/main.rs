@@ -5,6 +5,7 @@
 
 mod damage;
 mod engines;
+mod faults;
 mod lifecycle;
 mod model;
 mod support;
