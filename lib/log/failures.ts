@@ -6,14 +6,17 @@
 import { PersistenceError } from '../errors';
 import type { Journal } from '../journal';
 
-const told = new WeakMap<PersistenceError, PersistenceError>();
+type Told = WeakMap<PersistenceError, PersistenceError>;
 
-function said(error: PersistenceError, message: string): PersistenceError {
+const ofWrites: Told = new WeakMap();
+const ofCatchingUp: Told = new WeakMap();
+
+function said(error: PersistenceError, more: string, told: Told): PersistenceError {
   if (!(error instanceof PersistenceError)) return error;
   const known = told.get(error);
   if (known) return known;
-  const { code, path, offset, cause } = error;
-  const made = new PersistenceError(code, message, { path, offset, cause });
+  const { code, message, path, offset, cause } = error;
+  const made = new PersistenceError(code, `${message}. ${more}`, { path, offset, cause });
   told.set(error, made);
   told.set(made, made);
   return made;
@@ -21,12 +24,12 @@ function said(error: PersistenceError, message: string): PersistenceError {
 
 /** The database did a write that the log refused. */
 export function notDurable(error: PersistenceError): PersistenceError {
-  return said(error, `${error.message}. The database did the write, but it is not durable in the journal`);
+  return said(error, 'The database did the write, but it is not durable in the journal', ofWrites);
 }
 
 /** What was refused before was refused again. */
 export function behind(error: PersistenceError): PersistenceError {
-  return said(error, `${error.message}. The journal on disk does not hold everything that was written to the database`);
+  return said(error, 'The journal on disk does not hold everything that was written to the database', ofCatchingUp);
 }
 
 /** The failure of the first of these ids whose entry the database took and the journal cannot hold; else null. */

@@ -26,30 +26,31 @@ export class Settlement {
 
   async #settle(): Promise<void> {
     const { log, journal } = this;
-    await log.catchUp();
+    await log.store.open();
     if (log.standing !== 'same') {
       if (log.wasEmpty) this.#fill();
       else await this.#compare();
-      log.written = null;
-      log.wasEmpty = false;
-      await log.catchUp();
     }
+    log.written = null;
+    log.wasEmpty = false;
+    await log.catchUp();
     if (log.standing === 'same') this.difference = null;
     // What the database tells of its metric is kept with its content.
     const { metric } = journal.collection;
     if (log.standing === 'same' && metric !== null && log.collection.metric === null) unwrap(log.collection.describe(null, metric));
   }
 
-  /** What was in the database before goes to a log that was empty; what was written since is there. */
+  /** What was in the database before goes to a log that was empty; what was written since is on its way. */
   #fill(): void {
     const { log, journal } = this;
-    const isThere = log.collection.length === journal.collection.length && isWritten(journal.collection, log.written ?? []);
-    if (isThere) log.standing = 'same';
+    if (isWritten(journal.collection, log.written ?? [])) log.standing = 'same';
     else log.follow();
   }
 
   async #compare(): Promise<void> {
     const { log, journal } = this;
+    // What is not in the log yet would count as a difference.
+    await log.catchUp();
     const fresh = log.written !== null && isWritten(journal.collection, log.written);
     const found = await compare(log.collection, journal.collection);
     // A clear or a load has settled it meanwhile.

@@ -368,7 +368,9 @@ impl Writer {
             count += 1;
             records.push(self.files.packed(std::mem::take(&mut pending.bytes)));
         }
-        records.iter_mut().for_each(|record| record::set_synced(record, durable));
+        // What was refused counts as durable, for those who wait; the record that says so must not claim it of itself.
+        let synced = durable.min(first_lsn - 1);
+        records.iter_mut().for_each(|record| record::set_synced(record, synced));
         let last = group.get(count.saturating_sub(1)).map_or((first_lsn, first_time), |last| (last.lsn, last.time));
         self.files.append(&records, last)?;
         self.void = None;
