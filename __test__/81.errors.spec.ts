@@ -5,7 +5,7 @@
 // `…` stands for anything. A failure means that the page describes another package than this one.
 import test, { type ExecutionContext } from 'ava'
 import { createHash } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabasePersistence, PersistenceError } from 'ruvector-persistence'
 import { blocksOf, readDoc } from './helpers/docs'
@@ -115,6 +115,11 @@ const provoke: Record<string, (t: ExecutionContext) => unknown> = {
     const db = new Map()
     open(t, db)
     return open(t, db)
+  },
+  ERR_NOT_A_DATABASE: (t) => {
+    const baseDir = tempDir(t)
+    mkdirSync(join(baseDir, 'collections'))
+    return open(t, new Map(), { baseDir, wal: true }).ready()
   },
   ERR_CLOSED: async (t) => {
     const persistence = open(t)

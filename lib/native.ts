@@ -11,6 +11,7 @@ import type * as Generated from '../native.js';
 export type Failure = Generated.Failure;
 
 export type NativeCollection = Generated.NativeCollection;
+export type NativeStore = Generated.NativeStore;
 export type NativePlan = Generated.NativePlan;
 export type NativeJob = Generated.NativeJob;
 export type NativeProgress = Generated.NativeProgress;

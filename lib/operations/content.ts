@@ -54,12 +54,24 @@ async function replace(session: Session, request: ContentRequest, call: Call, wa
     call.stage(READING, 100);
     const applied = await apply({ tracker, watch, target, batchSize: settings.batchSize, call, source });
     session.suspect = null;
+    await follow(session);
     if (!request.merge && watch.recorded.size === 0 && session.isDefaultFile(path)) session.markSaved(journal.revision);
     call.succeed(operation, staged.length, `Loaded ${staged.length} entries from ${source}`);
     session.emit('load', { operation, path, count: journal.size, ...applied });
   } catch (error) {
     if (error instanceof PersistenceError && error.content === 'mixed') session.suspect = error;
     throw error;
+  }
+}
+
+/** The journal on disk gets the new content as a whole; until then it holds the one before. */
+async function follow({ durable }: Session): Promise<void> {
+  try {
+    await durable?.log.catchUp();
+  } catch (error) {
+    if (!(error instanceof PersistenceError)) throw error;
+    const { code, message, path, offset, cause } = error;
+    throw new PersistenceError(code, `The new content is in the database. ${message}`, { path, offset, cause, content: 'new' });
   }
 }
 
