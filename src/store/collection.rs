@@ -3,7 +3,6 @@
 //! A change is applied as a whole or not at all, and can be taken back as long as what it replaced is remembered
 //! ([`Undo`]). A [`Version`] of the state is taken at any moment for nothing. Nothing here writes a file.
 
-use super::hot::{HotStatus, HotTier};
 use super::memtable::Memtable;
 use super::part::{Part, RowView, Sealed};
 use super::rows::Row;
@@ -31,8 +30,6 @@ pub struct Collection {
     sealed: Vec<Sealed>,
     memtable: Memtable,
     lsn: u64,
-    /// Engine `hybrid` only.
-    hot: Option<Arc<HotTier>>,
 }
 
 /// What takes a change back.
@@ -104,19 +101,6 @@ impl Collection {
         self.memtable.len()
     }
 
-    /// Keeps what is read most of the segments on the heap, up to so many bytes; 0: nothing.
-    pub fn set_hot_tier(&mut self, bytes: u64) {
-        let same = self.hot.as_ref().map_or(0, |hot| hot.status().capacity) == bytes;
-        if !same {
-            self.hot = (bytes > 0).then(|| Arc::new(HotTier::new(bytes)));
-        }
-    }
-
-    /// What is kept on the heap.
-    pub fn hot_tier(&self) -> Option<HotStatus> {
-        self.hot.as_ref().map(|hot| hot.status())
-    }
-
     /// The sealed parts.
     pub fn sealed(&self) -> &[Sealed] {
         &self.sealed
@@ -134,11 +118,6 @@ impl Collection {
         }
         for sealed in self.sealed.iter().rev() {
             if let Some(row) = sealed.find(id)? {
-                if let Some(hot) = &self.hot
-                    && let Some(row) = hot.row(&sealed.part, row)?
-                {
-                    return Ok(Some(read(RowView::of(&row))));
-                }
                 return sealed.part.with_row(row, read);
             }
         }
@@ -385,8 +364,7 @@ impl Collection {
 
     /// Another content in the place of this one.
     pub fn replace(&mut self, sealed: Vec<Sealed>, description: Description, lsn: u64) {
-        let hot = self.hot.take();
-        *self = Collection { hot, ..Collection::of(description, sealed, lsn) };
+        *self = Collection::of(description, sealed, lsn);
     }
 
     /// Applies a change of a collection that has no log.

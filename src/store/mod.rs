@@ -8,7 +8,6 @@
 mod checkpoint;
 mod collection;
 mod fingerprint;
-mod hot;
 mod keeper;
 mod log;
 mod memtable;
@@ -32,7 +31,6 @@ mod wal_retention;
 pub use checkpoint::{Compact, Report as CheckpointReport};
 pub use collection::{Collection, MetadataRule};
 pub use fingerprint::fingerprint;
-pub use hot::HotStatus;
 pub use log::{Listener, Progress};
 pub use open::{OpenStore, Store};
 pub use part::RowView;

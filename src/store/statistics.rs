@@ -43,10 +43,6 @@ pub struct Statistics {
     pub generation: u64,
     /// When compaction last ran, milliseconds since 1970; null when it never did.
     pub last_compaction: Option<u64>,
-    /// Bytes of entries on the heap, engine `hybrid` only.
-    pub hot_tier_bytes: u64,
-    /// The share of reads of sealed rows that they answered, 0 to 1; null without them.
-    pub hot_tier_hit_rate: Option<f64>,
     /// The log.
     pub wal: WalStatus,
 }
@@ -171,10 +167,7 @@ impl StoredCollection {
         let segment_bytes = super::checkpoint::bytes_of(&manifest);
         let state = core.read();
         let known = state.description();
-        let hot = state.hot_tier();
         Ok(Statistics {
-            hot_tier_bytes: hot.map_or(0, |hot| hot.bytes),
-            hot_tier_hit_rate: hot.map(|hot| hot.hits as f64 / hot.reads.max(1) as f64),
             name: core.name.clone(),
             vector_count: state.len() as u64,
             dimension: known.dimension.unwrap_or(0) as u64,

@@ -105,12 +105,6 @@ impl Core {
         }
     }
 
-    /// The hot tier of engine `hybrid`, and of no other.
-    fn set_hot_tier(&self, settings: &Settings) {
-        let bytes = if settings.engine == Engine::Hybrid { settings.hot_tier_size } else { 0 };
-        self.write().set_hot_tier(bytes);
-    }
-
     /// Refuses what nothing can be written to.
     pub fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
@@ -178,7 +172,6 @@ impl StoredCollection {
             faults: page_faults(),
             lock: Mutex::new(lock),
         });
-        core.set_hot_tier(&settings);
         let keeper = core.log.is_some().then(|| Keeper::start(core.clone())).transpose()?;
         Ok(StoredCollection { core, keeper: Mutex::new(keeper) })
     }
@@ -385,7 +378,6 @@ impl StoredCollection {
             drop(root);
             replaced.inspect_err(|error| core.poison_if(in_doubt, error))?;
         }
-        core.set_hot_tier(&settings);
         core.read_only.store(settings.read_only, Ordering::Release);
         core.memtable_size.store(settings.memtable_size, Ordering::Relaxed);
         *core.access.write().unwrap_or_else(PoisonError::into_inner) = super::recovery::access(&settings);

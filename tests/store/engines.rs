@@ -1,41 +1,9 @@
 //! Engines: the same content whatever holds it, and a change of engine while the collection is used.
 
-use crate::support::{content, fill, open, put, small};
+use crate::support::{content, fill, open, small};
 use ruvector_persistence::error::Kind;
 use ruvector_persistence::manifest::{Engine, Settings};
 use ruvector_persistence::store::Compact;
-
-#[test]
-fn the_hot_tier_keeps_what_is_read_again_and_stays_below_its_size() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).unwrap();
-    let settings = Settings { engine: Engine::Hybrid, hot_tier_size: 10_000, ..small() };
-    let collection = store.create("a", settings).unwrap();
-    fill(&collection, "id", 500);
-    let before = content(&collection);
-    collection.checkpoint().unwrap();
-    let status = || collection.read(|state| state.hot_tier()).unwrap();
-    let get = |seed: u32| collection.read(|state| state.get(&format!("id {seed}"))).unwrap().unwrap();
-    assert_eq!(status().entries, 0);
-    for _ in 0..5 {
-        (0..20).for_each(|seed| drop(get(seed)));
-    }
-    let hot = status();
-    assert_eq!((hot.entries, hot.hits, hot.reads), (20, 60, 100), "from the third reading on");
-    // A scan over everything does not sweep it out: most is read once.
-    (0..500).for_each(|seed| drop(get(seed)));
-    assert!(status().entries >= 20 && status().bytes <= 10_000, "{:?}", status());
-    for _ in 0..3 {
-        (0..500).for_each(|seed| drop(get(seed)));
-    }
-    assert!(status().bytes <= 10_000);
-    assert_eq!(content(&collection), before);
-    // What is written again is read as written.
-    put(&collection, "id 3", 9_999);
-    assert_eq!(get(3).vector[0], 9_999.0 * 4.0);
-    collection.compact(Compact::All).unwrap();
-    assert_eq!(get(3).vector[0], 9_999.0 * 4.0);
-}
 
 #[test]
 fn the_engine_changes_while_the_collection_is_used_and_the_change_survives() {
@@ -45,9 +13,7 @@ fn the_engine_changes_while_the_collection_is_used_and_the_change_survives() {
     fill(&collection, "id", 300);
     collection.checkpoint().unwrap();
     let before = content(&collection);
-    assert!(collection.read(|state| state.hot_tier()).is_none());
     collection.configure(|settings| settings.engine = Engine::Hybrid).unwrap();
-    assert!(collection.read(|state| state.hot_tier()).is_some());
     assert_eq!(content(&collection), before);
     let refused = collection.configure(|settings| settings.engine = Engine::Memory).unwrap_err();
     assert_eq!(refused.kind, Kind::Unsupported);
