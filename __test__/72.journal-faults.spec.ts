@@ -69,6 +69,18 @@ for (const [one, due] of cases) {
   })
 }
 
+testWith(both, 'F5: a sync that fails while a flush waits for it, in the modes periodic and async: told, poisoned, and opened again', async (t) => {
+  const dir = tempDir(t)
+  const control = new Control(join(dir, 'control'))
+  const env = { LD_PRELOAD: shim(), SHIM_PREFIX: join(dir, 'base'), SHIM_CONTROL: control.path }
+  const { said, ended } = startProgram('journal-sync.cjs', [dir, control.path], { env })
+  const { code, signal, stderr } = await ended
+  t.deepEqual([code, signal], [0, null], stderr)
+  const refused = { flush: 'ERR_POISONED', insert: 'ERR_POISONED', again: 'ERR_POISONED', status: 'poisoned', shutdown: 'ERR_POISONED' }
+  // The writes before it were acknowledged as these modes do; the process lives, so the operating system has them.
+  t.deepEqual(said, ['periodic', 'async'].map((mode) => ({ mode, ...refused, recovered: 10 })))
+})
+
 for (const kind of ['generic', 'ruvector'] as const) {
   testWith(mounts, `row 50: a disk that fills up under a journal, ${kind}: calls reject, the database goes on, room brings the journal up`, async (t) => {
     const dir = tempDir(t)
