@@ -194,7 +194,7 @@ export interface PersistenceOptions {
    * Keeps a journal on disk: every write through `db` is durable in `baseDir` when it is acknowledged, and `recover()` brings
    * it back. Default false: nothing is kept between two saves.
    */
-  wal?: boolean | WalOptions;
+  wal?: boolean | JournalOptions;
 }
 
 /**
@@ -208,7 +208,7 @@ export type SyncMode = 'fsync' | 'periodic' | 'async';
  * Options of the journal on disk. What is not given has its default, whatever an earlier process gave, but for `path`:
  * where the log of a journal is stays as it was made.
  */
-export interface WalOptions {
+export interface JournalOptions {
   /** false: there is none, and the rest is only checked. Default true. */
   enabled?: boolean;
   /** When a write is acknowledged. Default 'fsync'; 'periodic' when an interval above 0 is given. */
@@ -396,7 +396,7 @@ export interface Difference {
 }
 
 /** The log of the journal on disk: what `walStatus` resolves to. */
-export interface WalStatus {
+export interface JournalStatus {
   /** Always true. */
   enabled: boolean;
   /** 'poisoned' when a sync has failed: nothing is written any more until the journal is opened again. */
@@ -454,7 +454,8 @@ export type PersistenceErrorCode =
   | 'ERR_PATH' | 'ERR_IO' | 'ENOSPC' | 'ERR_FORMAT' | 'ERR_CHECKSUM' | 'ERR_CORRUPT' | 'ERR_VERSION' | 'ERR_DIMENSION'
   | 'ERR_METRIC' | 'ERR_ID' | 'ERR_VECTOR_TYPE' | 'ERR_METADATA' | 'ERR_LIMIT' | 'ERR_SNAPSHOT_ID'
   | 'ERR_SNAPSHOT_NOT_FOUND' | 'ERR_INCOMPLETE' | 'ERR_APPLY' | 'ERR_LOCKED' | 'ERR_CLOSED' | 'ERR_UNSUPPORTED'
-  | 'ERR_ABORTED' | 'ERR_INTERNAL' | 'ERR_POISONED' | 'ERR_READ_ONLY' | 'ERR_NOT_A_DATABASE' | 'ERR_EXISTS' | 'ERR_NOT_FOUND';
+  | 'ERR_ABORTED' | 'ERR_INTERNAL' | 'ERR_POISONED' | 'ERR_READ_ONLY' | 'ERR_NOT_A_DATABASE' | 'ERR_EXISTS' | 'ERR_NOT_FOUND'
+  | 'ERR_NOT_READY';
 
 /** Options of the constructor of `PersistenceError`. */
 export interface PersistenceErrorOptions {
@@ -551,7 +552,7 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
   flush(): Promise<void>;
 
   /** Needs `wal`. What the log of the journal consists of, and how far it is. Changes nothing. */
-  walStatus(): Promise<WalStatus>;
+  walStatus(): Promise<JournalStatus>;
 
   /** Writes a snapshot under `<baseDir>/snapshots`, removes the oldest above `maxSnapshots`. `metadata` must be plain JSON. */
   createSnapshot(name: string, metadata?: Record<string, any>, options?: SnapshotOptions): Promise<SnapshotMetadata>;
@@ -586,6 +587,516 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
   shutdown(): Promise<void>;
 
   /** The same as `shutdown()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** An entry to insert. */
+export interface NewVectorEntry {
+  /** 1 to 1,024 bytes of UTF-8, any character but NUL. Default: a version 7 UUID. */
+  id?: string;
+  /** Copied at the time of the call, and kept bit for bit as 32-bit floats. */
+  vector: Float32Array | readonly number[];
+  /** A plain JSON object, or absent. */
+  metadata?: Record<string, any> | null;
+}
+
+/** An entry as a `VectorDB` gives it out: copies that belong to the caller. */
+export interface StoredEntry {
+  /** Id. */
+  id: string;
+  /** In a buffer of its own. */
+  vector: Float32Array;
+  /** Absent when there is none. */
+  metadata?: Record<string, any>;
+}
+
+/** Vectors of many ids. */
+export interface ManyVectors {
+  /** One after another, in the order of the ids; zeros where there is no such entry. */
+  vectors: Float32Array;
+  /** Places in the list of ids, from 0, of those that are not there. */
+  missing: number[];
+}
+
+/** What to search for. */
+export interface SearchQuery {
+  /** As many numbers as the vectors of the database have. */
+  vector: Float32Array | readonly number[];
+  /** Hits wanted, 1 to 1,000,000; fewer come when fewer match. Default 10. */
+  k?: number;
+  /** Conditions on metadata: `{ key: value }`, and operators such as `{ key: { $gt: 1 } }`. Decides before `k` does. Default none. */
+  filter?: Record<string, any> | null;
+  /** The least similarity of a hit: the cosine, the inner product, or 1 / (1 + distance). Default none. */
+  threshold?: number;
+  /** Whether hits carry their vectors. Default false. */
+  includeVectors?: boolean;
+  /** Whether hits carry their metadata. Default true. */
+  includeMetadata?: boolean;
+}
+
+/** A hit. */
+export interface SearchResult {
+  /** Id. */
+  id: string;
+  /** The distance, as ruvector gives it: smaller is nearer. Infinity where the vectors have none (NaN in them). */
+  score: number;
+  /** With `includeVectors`. */
+  vector?: Float32Array;
+  /** With `includeMetadata`, where there is any. */
+  metadata?: Record<string, any>;
+}
+
+/**
+ * Where the rows of a collection live: 'memory' (the heap; no file is written), 'mmap' (mapped files), 'hybrid' (mapped
+ * files, those that are read most on the heap up to `hotTierSize`). The engines 'lsm' and 'rocksdb' are known by name and
+ * refused with ERR_UNSUPPORTED.
+ */
+export type StorageEngine = 'memory' | 'mmap' | 'hybrid';
+
+/** Options of the log of a collection. They are kept with it and survive reopening. */
+export interface WalOptions {
+  /** 'fsync': acknowledged when durable. 'periodic': a sync every `fsyncInterval`. 'async': syncs with checkpoint, flush and close. Default 'fsync'. */
+  syncMode?: SyncMode;
+  /** Milliseconds between syncs, for 'periodic'; alone, 0 means 'fsync' and any other 'periodic'. Default 1000. */
+  fsyncInterval?: number;
+  /** Bytes at which a file of the log is complete, 4 KiB to 1 TiB. Default 64 MiB. */
+  segmentSize?: number;
+  /** Zeros are written ahead of records in steps of this many bytes; 0: none. Default 1 MiB. */
+  preallocate?: number;
+  /** Compress records (zstd). Default false. */
+  compression?: boolean;
+  /** Milliseconds that complete files are kept that opening does not need any more. Default 24 hours. */
+  retention?: number;
+  /** Bytes of such files at most; 0: no maximum. Default 0. */
+  retentionSize?: number;
+  /** Another folder for the log, also on another file system. Fixed when the collection is made. Default: in the store. */
+  path?: string;
+  /** Folder that files go to in place of being removed. Default none. */
+  archive?: string;
+}
+
+/** How files of a collection are mapped. Kept with it and survives reopening. */
+export interface MmapOptions {
+  /** false: files are read to the heap. Default true. */
+  enabled?: boolean;
+  /** How they will be read: 'random' reads nothing ahead. Default 'random'. */
+  advice?: 'normal' | 'random' | 'sequential';
+  /** Read files whole when they are opened. Default false. */
+  populate?: boolean;
+  /** Ask for huge pages, where the kernel has them. Default false. */
+  hugePages?: boolean;
+}
+
+/** When space of removed entries is taken back by itself. Kept with the collection and survives reopening. */
+export interface CompactionOptions {
+  /** Default true. */
+  enabled?: boolean;
+  /** The share of dead rows from which on a file is rewritten: 0.3, 30 or '30%'. Default 0.3. */
+  threshold?: number | string;
+  /** The same under its other name. */
+  minFragmentation?: number | string;
+  /** Milliseconds between looks; 0: only with checkpoints. Default 0. */
+  interval?: number;
+}
+
+/** Options of a collection. Unknown names are refused with the allowed ones. */
+export interface CollectionOptions {
+  /** Numbers in each vector, 1 to 65,536. Default: the first vector decides. */
+  dimension?: number;
+  /** The same under its other name. */
+  dimensions?: number;
+  /** How vectors are compared. Default 'cosine'. */
+  metric?: DistanceMetric;
+  /** The same under its other name. */
+  distanceMetric?: DistanceMetric;
+  /** Where rows live. Default 'mmap'. */
+  engine?: StorageEngine;
+  /** Bytes on the heap, for engine 'hybrid'. Default 256 MiB. */
+  hotTierSize?: number;
+  /** Bytes of new entries in memory at which they are moved into a file. Default 64 MiB. */
+  memtableSize?: number;
+  /** How files are mapped; true and false are short for `{ enabled }`. */
+  mmap?: MmapOptions | boolean;
+  /** The log; true takes the defaults. */
+  wal?: WalOptions | true;
+  /** Compaction by itself; true and false are short for `{ enabled }`. */
+  compaction?: CompactionOptions | boolean;
+  /** Called with the errors of writes that nobody waited for. Default: a process warning. */
+  onError?: (error: Error) => void;
+}
+
+/** Options of `VectorDB`. With a path, options that differ from what the collection keeps change it. */
+export interface VectorDBOptions extends CollectionOptions {
+  /** Folder of the store; made with its parents when missing. Default none: everything is in memory only. */
+  path?: string;
+  /** The same under its other name. */
+  storagePath?: string;
+  /** Name of the collection in the store. Default 'default'. */
+  collection?: string;
+  /** Open for reading only, also while another process writes. Default false. */
+  readOnly?: boolean;
+}
+
+/** Options of `VectorDB.save`. */
+export interface DatabaseSaveOptions extends CallOptions, CompressionOptions {
+  /** Default 'binary' for `.bin`, `.msgpack` and `.mpk`, else 'json'. */
+  format?: PersistenceFormat;
+}
+
+/** Options of `VectorDB.load`. */
+export interface DatabaseLoadOptions extends CallOptions {
+  /** When given, content in another format is refused with ERR_FORMAT. Default: recognised by content. */
+  format?: PersistenceFormat;
+  /** false also takes a file whose checksum is wrong or missing. Default true. */
+  verifyChecksum?: boolean;
+}
+
+/** Options of `VectorDB.compact`. */
+export interface CompactOptions {
+  /** Rewrite files whose share of dead rows is above this: 0.3, 30 or '30%'. Default 20 %. */
+  threshold?: number | string;
+  /** Rewrite every file with a dead row, and put small ones together. Default false. */
+  aggressive?: boolean;
+  /** Rewrite every file with a dead row. Default false. */
+  vacuum?: boolean;
+}
+
+/** What `VectorDB.checkpoint` did. */
+export interface CheckpointReport {
+  /** Every change up to this number is in files that opening does not replay. */
+  lsn: number;
+  /** Entries that were written. */
+  entries: number;
+  /** Files of entries afterwards. */
+  segments: number;
+}
+
+/** What a compaction did. Sizes are those of the files of entries; the log is not among them. */
+export interface CompactionReport extends CheckpointReport {
+  /** Before, in MB. */
+  sizeBefore: number;
+  /** Afterwards, in MB. */
+  sizeAfter: number;
+  /** `sizeBefore - sizeAfter`. */
+  reclaimedMB: number;
+  /** Milliseconds. */
+  durationMs: number;
+  /** Before, in bytes. */
+  sizeBeforeBytes: number;
+  /** Afterwards, in bytes. */
+  sizeAfterBytes: number;
+  /** The difference in bytes. */
+  reclaimedBytes: number;
+  /** Dead rows that are gone. */
+  removed: number;
+}
+
+/** Counts of a `VectorDB`, known without touching the disk. */
+export interface VectorStats extends DbStats {
+  /** Bytes of entries on the heap, about; what is in mapped files does not count. */
+  memoryUsage: number;
+  /** Always 'flat': search compares with every vector. */
+  indexType: 'flat';
+  /** Where rows live. */
+  engine: StorageEngine;
+  /** Whether writes are refused. */
+  readOnly: boolean;
+}
+
+/** Counts and sizes of a collection. */
+export interface VectorStatistics {
+  /** Name of the collection; '' in memory. */
+  name: string;
+  /** Entries. */
+  vectorCount: number;
+  /** Numbers in each vector; 0 while unknown. */
+  dimension: number;
+  /** Distance metric; null while unknown. */
+  metric: DistanceMetric | null;
+  /** Where rows live. */
+  engine: StorageEngine;
+  /** Whether `setReadOnly(true)` holds. */
+  readOnly: boolean;
+  /** Bytes of all files. */
+  diskUsage: number;
+  /** The same in MB. */
+  diskUsageMB: number;
+  /** Bytes of files of entries. */
+  segmentBytes: number;
+  /** Files of entries. */
+  segments: number;
+  /** Entries that are in memory and the log only. */
+  memtableEntries: number;
+  /** Bytes of memory that they take, about. */
+  memtableBytes: number;
+  /** Share of dead rows in the files, 0 to 1. */
+  fragmentation: number;
+  /** The same in percent. */
+  fragmentationPercent: number;
+  /** Number of the newest change. */
+  lsn: number;
+  /** Number of the newest change that is in files of entries. */
+  checkpointLsn: number;
+  /** Grows by one with each list of files. */
+  generation: number;
+  /** When compaction last ran, milliseconds since 1970; null when it never did. */
+  lastCompaction: number | null;
+  /** The log. */
+  wal: WalStatus;
+}
+
+/** The log of a collection. */
+export interface WalStatus {
+  /** Whether changes are logged: not in memory, nor where the database was opened for reading only. */
+  enabled: boolean;
+  /** Folder of its files; null in memory. */
+  path: string | null;
+  /** When writes are acknowledged. */
+  syncMode: SyncMode;
+  /** Milliseconds between syncs, for 'periodic'. */
+  fsyncInterval: number;
+  /** Bytes at which a file is complete. */
+  segmentSize: number;
+  /** Whether records are compressed. */
+  compression: boolean;
+  /** Milliseconds that complete files are kept. */
+  retention: number;
+  /** Files. */
+  segmentCount: number;
+  /** Files that opening has to replay. */
+  unreplayedSegments: number;
+  /** Number of the last file that opening does not replay; null when there is none. */
+  lastReplayedSegment: number | null;
+  /** Bytes of the files. */
+  totalSize: number;
+  /** The same in MB. */
+  totalSizeMB: number;
+  /** Number of the newest change that is known to be durable. */
+  durableLsn: number;
+  /** Why nothing is written any more, when that is so. */
+  poisoned: string | null;
+}
+
+/** A part of a mapped file. */
+export interface MmapRegion {
+  /** Number of the file. */
+  segment: number;
+  /** Where it begins, in bytes. */
+  offset: number;
+  /** Its bytes. */
+  length: number;
+}
+
+/** A part of a file that was read. */
+export interface HotRegion extends MmapRegion {
+  /** Reads. */
+  hits: number;
+}
+
+/** The mapped files of a collection. */
+export interface MmapStats {
+  /** Whether files are mapped. */
+  enabled: boolean;
+  /** How they are read. */
+  advice: string;
+  /** Whether they are read whole when they are opened. */
+  populate: boolean;
+  /** Whether huge pages were asked for and the operating system has them. */
+  hugePages: boolean;
+  /** Bytes mapped. */
+  mappedSize: number;
+  /** The same in GB. */
+  mappedSizeGB: number;
+  /** Bytes of them in memory; null where the operating system does not tell. */
+  residentSize: number | null;
+  /** The same in GB. */
+  residentSizeGB: number | null;
+  /** Bytes of them that are on the heap as well, because they are read most: engine 'hybrid'. */
+  hotSize: number;
+  /** Page faults of this process since the collection was opened; null where nobody counts. */
+  pageFaults: number | null;
+  /** Of them, those that had to read. */
+  majorPageFaults: number | null;
+  /** Reads of rows. */
+  reads: number;
+  /** Share of reads whose blocks had been read before, 0 to 1; 1 when there was none. */
+  cacheHitRate: number;
+  /** The same in percent. */
+  cacheHitRatePercent: number;
+  /** The regions that are read most; `mmapPrefetch` takes them. */
+  hotRegions: HotRegion[];
+}
+
+/** What opening found. */
+export interface RecoveryReport {
+  /** Records of the log that were replayed. */
+  records: number;
+  /** Entries that they put or removed. */
+  entries: number;
+  /** Files of the log that were read for that. */
+  files: number;
+  /** Bytes of a write that was under way when the last writer ended; nobody was told that it was durable. */
+  truncatedBytes: number;
+  /** Whether the last writer closed the collection. */
+  closed: boolean;
+  /** Microseconds that it took. */
+  micros: number;
+  /** Files of ours that nothing names and that were removed. */
+  swept: string[];
+  /** Names of files that are not ours and were left alone. */
+  ignored: string[];
+}
+
+/**
+ * The writes of a `VectorDB` as promises, which resolve when the log has acknowledged the write as `wal.syncMode` says and
+ * reject when it was refused; it is taken back then. Entries are copied at the time of the call, writes happen in the
+ * order of the calls, and those that wait at the same time share one sync.
+ */
+export interface DurableWrites {
+  /** As `VectorDB.insert`. */
+  insert(entry: NewVectorEntry): Promise<string>;
+  /** As `VectorDB.insertBatch`. */
+  insertBatch(entries: readonly NewVectorEntry[]): Promise<string[]>;
+  /** As `VectorDB.delete`. */
+  delete(id: string): Promise<boolean>;
+  /** As `VectorDB.updateMetadata`. */
+  updateMetadata(id: string, metadata: Record<string, any> | null): Promise<boolean>;
+  /** As `VectorDB.clear`. */
+  clear(): Promise<void>;
+}
+
+/**
+ * A vector database: the interface that ruvector documents, native and real. In memory when no path is given; with a path
+ * every change goes to a log, and `db.durable` or `flush()` tell when it is safe.
+ *
+ * Reads and writes of single entries are synchronous and see each other at once. A database with a path is opened in the
+ * background: synchronous calls before `ready()` throw ERR_NOT_READY, asynchronous ones wait. After `close()` every call
+ * throws or rejects with ERR_CLOSED. Writes throw ERR_DIMENSION, ERR_VECTOR_TYPE, ERR_ID, ERR_METADATA, ERR_LIMIT,
+ * ERR_READ_ONLY, ERR_POISONED, and then nothing has changed; reads throw ERR_CORRUPT where a file is damaged.
+ */
+export class VectorDB implements AsyncDisposable {
+  /** Throws TypeError/RangeError on wrong use, and ERR_UNSUPPORTED. What the disk has to say comes from `ready()`. */
+  constructor(options?: VectorDBOptions);
+
+  /** A database that is open. Rejects with ERR_LOCKED, ERR_PATH, ERR_NOT_A_DATABASE, ERR_CORRUPT, ERR_DIMENSION, ERR_METRIC, ERR_IO, ENOSPC. */
+  static open(options?: VectorDBOptions): Promise<VectorDB>;
+
+  /** Folder of the store, absolute; null in memory. */
+  readonly path: string | null;
+
+  /** The writes as promises that resolve when they are acknowledged. */
+  readonly durable: DurableWrites;
+
+  /** What opening found. */
+  get recovery(): RecoveryReport;
+
+  /** Resolves when it is open; rejects with what `open` rejects with. */
+  ready(): Promise<void>;
+
+  /** Inserts an entry, or replaces the one with its id whole. The id. */
+  insert(entry: NewVectorEntry): string;
+  /** Inserts entries, all or none, also in a crash. Of entries with one id the last wins. The ids. */
+  insertBatch(entries: readonly NewVectorEntry[]): string[];
+  /** The entry of an id, or null. */
+  get(id: string): StoredEntry | null;
+  /** The vectors of many ids in one buffer. */
+  getMany(ids: readonly string[]): ManyVectors;
+  /** Whether there is such an entry. */
+  has(id: string): boolean;
+  /** Removes an entry; whether it was there. */
+  delete(id: string): boolean;
+  /** Replaces the metadata of an entry, null removes them; whether the entry is there. */
+  updateMetadata(id: string, metadata: Record<string, any> | null): boolean;
+  /** Removes everything; dimension and metric stay. */
+  clear(): void;
+  /** Number of entries. */
+  len(): number;
+  /** Whether there are none. */
+  isEmpty(): boolean;
+  /** Counts. */
+  stats(): VectorStats;
+
+  /** All entries as they are at the time of the call, in pages of at most about 1 MiB, whatever is written meanwhile. */
+  entries(): IterableIterator<StoredEntry>;
+  /** All ids, in the same way. */
+  keys(): IterableIterator<string>;
+  /** As `entries()`. */
+  [Symbol.iterator](): IterableIterator<StoredEntry>;
+  /** As `entries()`, with the pages read off the JavaScript thread. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<StoredEntry>;
+
+  /** The entries nearest to a vector, nearest first: exact, on all cores. Rejects with ERR_DIMENSION, ERR_METRIC, ERR_METADATA (a filter that means nothing). */
+  search(query: SearchQuery): Promise<SearchResult[]>;
+  /** Resolves at once: an exact search needs no index. It is there for programs that call it. */
+  buildIndex(): Promise<void>;
+
+  /** Resolves when everything written so far is durable. Rejects with a refusal of a write that nobody waited for, once. */
+  flush(): Promise<void>;
+  /** Moves what is in memory into files, so that opening replays less. */
+  checkpoint(): Promise<CheckpointReport>;
+  /** Takes back the space of removed entries. Reads and writes go on meanwhile. */
+  compact(options?: CompactOptions): Promise<CompactionReport>;
+  /** As `compact({ aggressive: true })`. */
+  optimize(): Promise<CompactionReport>;
+  /** Writes an archive; without a path, `flush()` and null. */
+  save(path?: string, options?: DatabaseSaveOptions): Promise<SaveReport | null>;
+  /** Puts the content of an archive in the place of this one, checked first and then in one step, also in a crash. The number of entries. */
+  load(path: string, options?: DatabaseLoadOptions): Promise<number>;
+
+  /** Refuses writes with ERR_READ_ONLY from now on, or takes them again. Survives reopening. */
+  setReadOnly(readOnly: boolean): Promise<void>;
+  /** Changes options of the open database; they survive reopening. */
+  configure(options: CollectionOptions): Promise<void>;
+  /** As `configure({ mmap: { enabled: true, ...options } })`. */
+  mmapEnable(options?: MmapOptions): Promise<void>;
+  /** Counts and sizes. */
+  statistics(): Promise<VectorStatistics>;
+  /** The log. */
+  walStatus(): Promise<WalStatus>;
+  /** The mapped files. */
+  mmapStats(): Promise<MmapStats>;
+  /** Asks for regions of files to be read soon; false where the operating system cannot be asked. */
+  mmapPrefetch(regions: readonly MmapRegion[]): Promise<boolean>;
+  /** Of a database opened with `readOnly`: sees what was written since. */
+  refresh(): Promise<void>;
+
+  /** Writes what is left and gives the files back; waits for running calls. A second call returns the same promise. */
+  close(): Promise<void>;
+  /** The same as `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Options of `VectorStore.open`. */
+export interface VectorStoreOptions {
+  /** Open for reading only, also while another process writes. Default false. */
+  readOnly?: boolean;
+  /** Make the store when there is none. Default true. */
+  create?: boolean;
+}
+
+/** A folder of collections. One process writes it at a time; any number may read. */
+export class VectorStore implements AsyncDisposable {
+  /** There is none for callers: `VectorStore.open` makes one. */
+  private constructor(...internal: never);
+  /** Opens or makes a store. Rejects with ERR_LOCKED (with the pid of who has it), ERR_PATH, ERR_NOT_A_DATABASE, ERR_VERSION, ERR_IO. */
+  static open(path: string, options?: VectorStoreOptions): Promise<VectorStore>;
+  /** The folder, absolute. */
+  readonly path: string;
+  /** Whether it was opened for reading only. */
+  readonly readOnly: boolean;
+  /** Makes a collection. Names: 1 to 64 of letters, digits, '.', '_' and '-'. Rejects with ERR_EXISTS, ERR_PATH, ERR_READ_ONLY. */
+  createCollection(name: string, options?: CollectionOptions): Promise<VectorDB>;
+  /** A collection that is there; the same object as long as it is open. Rejects with ERR_NOT_FOUND, ERR_CORRUPT. */
+  collection(name: string, options?: Pick<CollectionOptions, 'onError'>): Promise<VectorDB>;
+  /** All collections, by name. */
+  list(): Promise<{ name: string }[]>;
+  /** Closes and removes a collection with everything in it. Rejects with ERR_NOT_FOUND. */
+  drop(name: string): Promise<void>;
+  /** Gives a collection another name; it is closed by that. Rejects with ERR_NOT_FOUND, ERR_EXISTS. */
+  rename(from: string, to: string): Promise<void>;
+  /** Closes every collection and the store. */
+  close(): Promise<void>;
+  /** The same as `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

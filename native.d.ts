@@ -22,6 +22,8 @@ export declare class NativeCollection {
   get metric(): string | null
   /** Entries. */
   get length(): number
+  /** Bytes that entries take on the heap, about; what is in mapped files does not count. */
+  get memoryUsage(): number
   /** The number of the last change. */
   get lsn(): number
   /** Where it came from, when it was loaded or adopted. */
@@ -52,12 +54,18 @@ export declare class NativeCollection {
   get(id: string): NativeEntry | Failure | null
   /** The vectors of these ids one after another, in a fresh buffer; zeros where there is no such entry. */
   getMany(ids: Array<string>): Answer<ManyVectors>
+  /** The collection as it is now, whatever happens to it later. */
+  view(): NativeView
   /** A page of the collection as it was at the page with cursor 0. */
   page(cursor: number, max: number, maxBytes: number): Answer<EntriesPage>
+  /** The entries that are nearest to a vector, as the collection is now. */
+  search(vector: Float32Array, request: SearchRequest): Promise<Answer<SearchHits>>
   /** Who is told of acknowledgements and refusals; called on the JavaScript thread. */
   listen(listener: (arg: CommitProgress) => void): void
   /** Asks for everything written so far to be made durable; the listener hears of it. The LSN that will be. */
   requestFlush(): number
+  /** The number of the newest change that is known to be durable; of the newest of all where there is no log. */
+  get durableLsn(): number
   /** A refusal that nobody was told of so far. */
   takeUntold(): Failure | null
   /** Moves the memtable into a segment; the report as JSON text. */
@@ -69,7 +77,7 @@ export declare class NativeCollection {
   compact(threshold?: number | undefined | null): Promise<Answer<string>>
   /** Puts the content of another collection in the place of this one. The LSN. */
   replaceWith(other: NativeCollection): Promise<Answer<number>>
-  /** Changes settings, given whole as JSON text. */
+  /** Changes settings, given whole as JSON text. What the collection knows of dimension and metric stays as it is. */
   configure(settingsText: string): Promise<Answer<undefined>>
   /** The settings as JSON text. */
   settings(): Answer<string>
@@ -126,6 +134,22 @@ export declare class NativeStore {
   rename(from: string, to: string): Promise<Answer<undefined>>
   /** Closes every collection and gives the lock up. */
   close(): Promise<Answer<undefined>>
+}
+
+/** A collection as it was at one moment. */
+export declare class NativeView {
+  /** Entries. */
+  get length(): number
+  /** The number of the last change that is in it. */
+  get lsn(): number
+  /** At most `max` entries, and about `maxBytes`, from a cursor on; the first is 0. */
+  page(cursor: number, max: number, maxBytes: number): Answer<EntriesPage>
+  /** The same, read by another thread. */
+  pageLater(cursor: number, max: number, maxBytes: number): Promise<Answer<EntriesPage>>
+  /** At most `max` ids from a cursor on. */
+  ids(cursor: number, max: number): Answer<IdsPage>
+  /** Lets go of what it holds. Pages cannot be read any more. */
+  release(): void
 }
 
 /** How an archive is written. */
@@ -318,6 +342,32 @@ export interface SaveReport {
   timestamp: number
   /** For an export of a `ruvector.db`: its newest commit is not whole, the one before it was read. */
   stale?: boolean
+}
+
+/** The hits of a search, nearest first. */
+export interface SearchHits {
+  /** Ids. */
+  ids: Array<string>
+  /** Distances: smaller is nearer. */
+  scores: Array<number>
+  /** Vectors, one after another, in a fresh buffer; empty when they were not asked for. */
+  vectors: Float32Array
+  /** JSON text of each, when they were asked for. */
+  metadata: Array<string | undefined | null>
+}
+
+/** What to search for. */
+export interface SearchRequest {
+  /** Hits wanted. */
+  k: number
+  /** A filter as JSON text. */
+  filter?: string
+  /** The least similarity of a hit. */
+  threshold?: number
+  /** Whether the vectors of the hits are wanted. */
+  vectors: boolean
+  /** Whether their metadata are wanted. */
+  metadata: boolean
 }
 
 /** Creates a snapshot; answers with its record as JSON text. */

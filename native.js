@@ -839,6 +839,7 @@ module.exports.NativeCollection = nativeBinding.NativeCollection
 module.exports.NativeJob = nativeBinding.NativeJob
 module.exports.NativePlan = nativeBinding.NativePlan
 module.exports.NativeStore = nativeBinding.NativeStore
+module.exports.NativeView = nativeBinding.NativeView
 module.exports.defaultSettings = nativeBinding.defaultSettings
 module.exports.exportRuvector = nativeBinding.exportRuvector
 module.exports.fileSize = nativeBinding.fileSize

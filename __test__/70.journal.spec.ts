@@ -7,7 +7,7 @@ import test from 'ava'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabasePersistence, type Difference, PersistenceError, type PersistableDatabase, type WalOptions } from 'ruvector-persistence'
+import { DatabasePersistence, type Difference, PersistenceError, type PersistableDatabase, type JournalOptions } from 'ruvector-persistence'
 import { mounts, smallDisk, testWith } from './helpers/faults'
 import { GenericDb, type GenericOptions } from './helpers/generic'
 import { attach, pause, rejection, until } from './helpers/persistence'
@@ -19,7 +19,7 @@ const generic = (options: GenericOptions = {}): GenericDb => new GenericDb({ asy
 const contentOfGeneric = (db: GenericDb): ReturnType<typeof contentOf> => contentOf(db.content.values())
 
 /** What the journal in the folder holds, as an empty Map gets it. */
-async function held(baseDir: string, wal: boolean | WalOptions = true): Promise<Map<string, any>> {
+async function held(baseDir: string, wal: boolean | JournalOptions = true): Promise<Map<string, any>> {
   const map = new Map<string, any>()
   const persistence = new DatabasePersistence(map, { baseDir, wal })
   await persistence.recover()
@@ -71,7 +71,7 @@ test('B28 B29 B30 B31 A23: options of wal are known by name, checked, and make s
 })
 
 test('A23 A24 B29 B30 B31 B33 A86 A87 A88: options arrive, with their defaults', async (t) => {
-  const cases: [boolean | WalOptions, object][] = [
+  const cases: [boolean | JournalOptions, object][] = [
     [true, { enabled: true, status: 'active', syncMode: 'fsync', segmentSize: 67_108_864, compression: false, retention: 86_400_000, poisoned: null, behind: false }],
     [{ fsyncInterval: 0, compression: false }, { syncMode: 'fsync' }],
     [{ fsyncInterval: 1000, compression: true }, { syncMode: 'periodic', fsyncInterval: 1000, compression: true }],
@@ -143,7 +143,7 @@ test('A21: an insert resolves after the journal has it, also while somebody uses
 })
 
 test('B57 B58 B59: fsync is durable at once, periodic within its interval, async with a flush', async (t) => {
-  const durable = async (wal: WalOptions): Promise<{ lsns: number[]; persistence: DatabasePersistence }> => {
+  const durable = async (wal: JournalOptions): Promise<{ lsns: number[]; persistence: DatabasePersistence }> => {
     const db = generic()
     const persistence = attach(t, db, { baseDir: tempDir(t), wal })
     await db.insert(entriesOf(1)[0]!)
@@ -207,7 +207,7 @@ test('B31 C62: files that opening does not need go when their time is over, to t
   const dir = tempDir(t)
   const archive = join(dir, 'archive', 'deep')
   const db = generic()
-  const wal: WalOptions = { segmentSize: 4096, checkpointSize: 4096, retention: 0, archive, preallocate: false }
+  const wal: JournalOptions = { segmentSize: 4096, checkpointSize: 4096, retention: 0, archive, preallocate: false }
   const persistence = attach(t, db, { baseDir: join(dir, 'base'), wal })
   for (let round = 0; round < 6; round++) for (const entry of entriesOf(40)) await db.insert({ ...entry, metadata: { round } })
   await until(() => readdirSync(archive).length > 3, 'files in the archive')

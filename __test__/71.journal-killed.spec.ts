@@ -8,7 +8,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { DatabasePersistence, type WalOptions } from 'ruvector-persistence'
+import { DatabasePersistence, type JournalOptions } from 'ruvector-persistence'
 import { patiently } from './helpers/child'
 import { fixtures } from './helpers/faults'
 import { pause } from './helpers/persistence'
@@ -55,7 +55,7 @@ class Model {
 interface Cycle {
   baseDir: string
   kind: 'generic' | 'map' | 'ruvector'
-  wal: WalOptions
+  wal: JournalOptions
   /** The line after which the time to the kill begins, and the longest such time. */
   after: 'loaded' | 'open' | 'closing'
   within: number
@@ -88,7 +88,7 @@ async function killed(t: ExecutionContext, { baseDir, kind, wal, after, within }
 }
 
 /** What is recovered into an empty Map. */
-async function recovered(baseDir: string, wal: WalOptions): Promise<{ map: Map<string, any>; records: number; torn: number }> {
+async function recovered(baseDir: string, wal: JournalOptions): Promise<{ map: Map<string, any>; records: number; torn: number }> {
   const map = new Map<string, any>()
   const persistence = new DatabasePersistence(map, { baseDir, wal })
   try {
@@ -99,9 +99,9 @@ async function recovered(baseDir: string, wal: WalOptions): Promise<{ map: Map<s
   }
 }
 
-const small: WalOptions = { segmentSize: 8192, checkpointSize: 4096, compactionThreshold: 0, retention: 0 }
+const small: JournalOptions = { segmentSize: 8192, checkpointSize: 4096, compactionThreshold: 0, retention: 0 }
 
-const plans: { title: string; cycles: number; kind: Cycle['kind']; wal: WalOptions; after: Cycle['after']; within: number }[] = [
+const plans: { title: string; cycles: number; kind: Cycle['kind']; wal: JournalOptions; after: Cycle['after']; within: number }[] = [
   ...(['fsync', 'periodic', 'async'] as const).flatMap((syncMode) => [
     { title: `${syncMode}, while writing`, cycles: 40, kind: 'generic' as const, wal: { syncMode }, after: 'open' as const, within: 60 },
     { title: `${syncMode}, with checkpoints and compaction all the time`, cycles: 25, kind: 'generic' as const, wal: { syncMode, ...small }, after: 'open' as const, within: 60 },

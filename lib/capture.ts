@@ -29,6 +29,11 @@ export type Captured = Entry | Unfit;
 const ID_BYTES_MAX = 1024;
 const DIMENSION_MAX = 65_536;
 
+/** In the place of an id: the vector is that of a search. */
+export const QUERY = Symbol('query');
+
+const whose = (key: unknown): string => (key === QUERY ? 'the search' : `id ${showKey(key)}`);
+
 export function isUnfit(captured: Captured): captured is Unfit {
   return 'failure' in captured;
 }
@@ -63,7 +68,7 @@ function asFailure(thrown: unknown, key: unknown): PersistenceError {
   return new PersistenceError('ERR_VECTOR_TYPE', `Entry ${showKey(key)} cannot be read: ${asError(thrown).message}`, { cause: thrown });
 }
 
-function checkId(key: unknown): asserts key is string {
+export function checkId(key: unknown): asserts key is string {
   const refuse = (why: string): never => {
     throw new PersistenceError('ERR_ID', `Id ${showKey(key)} cannot be kept: ${why}`);
   };
@@ -89,21 +94,21 @@ export function copyVector(value: unknown, key: unknown): Float32Array {
 
 function checkLength(vector: Float32Array, key: unknown): void {
   const length = vector.length;
-  if (length === 0) throw new PersistenceError('ERR_DIMENSION', `Vector of id ${showKey(key)} has 0 numbers: it is empty, or its buffer was detached`);
-  if (length > DIMENSION_MAX) throw new PersistenceError('ERR_DIMENSION', `Vector of id ${showKey(key)} has ${length} numbers, the limit is ${DIMENSION_MAX}`);
+  if (length === 0) throw new PersistenceError('ERR_DIMENSION', `Vector of ${whose(key)} has 0 numbers: it is empty, or its buffer was detached`);
+  if (length > DIMENSION_MAX) throw new PersistenceError('ERR_DIMENSION', `Vector of ${whose(key)} has ${length} numbers, the limit is ${DIMENSION_MAX}`);
 }
 
 function copyFloats(value: Float32Array, key: unknown): Float32Array {
   try {
     return new Float32Array(value);
   } catch (cause) {
-    throw new PersistenceError('ERR_DIMENSION', `Vector of id ${showKey(key)} has 0 numbers: its buffer was detached or shrunk`, { cause });
+    throw new PersistenceError('ERR_DIMENSION', `Vector of ${whose(key)} has 0 numbers: its buffer was detached or shrunk`, { cause });
   }
 }
 
 function copyArray(value: unknown, key: unknown): Float32Array {
   const refuse = (what: string): never => {
-    throw new PersistenceError('ERR_VECTOR_TYPE', `Vector of id ${showKey(key)} ${what}; a Float32Array or an array of numbers is due`);
+    throw new PersistenceError('ERR_VECTOR_TYPE', `Vector of ${whose(key)} ${what}; a Float32Array or an array of numbers is due`);
   };
   if (!Array.isArray(value) || types.isProxy(value)) return refuse(`is ${kindOf(value)}`);
   const copy = new Float32Array(Math.min(value.length, DIMENSION_MAX + 1));

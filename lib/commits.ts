@@ -1,148 +1,174 @@
 /**
- * Waiting for a log: one listener on the native side settles everybody who waits, in the order of their records.
+ * Waiting for the log of a collection: one native listener settles everybody who waits, in the order of the LSNs.
  *
- * Promises: a wait for records resolves when they are acknowledged as the sync mode says, and rejects with the one error
- * of the refusal when the log could not take them; `flush` resolves when everything written before it is durable.
- * The native listener does not keep the process alive, so while somebody waits a timer does; it also notices a log that
- * has ended without a word. It writes nothing and decides nothing about what was refused.
+ * Promises: a promise of `wait` settles when its write is acknowledged as the sync mode says, and rejects with the error
+ * of the log when it was refused (it was taken back then); a promise of `flush` settles when everything written before
+ * is durable. While somebody waits the process stays alive; otherwise nothing here keeps it, nor the collection. It must
+ * be made before the first write, one for each collection. It writes nothing itself.
  */
-import { isFailure, type PersistenceError, toError } from './errors';
-import type { NativeCollection } from './native';
+import { setInterval } from 'node:timers';
+import { type PersistenceError, toError, unwrap } from './errors';
+import type { CommitProgress, NativeCollection } from './native';
 
 interface Waiter {
-  readonly first: number;
-  readonly last: number;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
+  readonly lsn: number;
+  resolve(): void;
+  reject(error: unknown): void;
 }
 
-interface Refusal {
+interface Refused {
   readonly first: number;
   readonly last: number;
   readonly error: PersistenceError;
 }
 
-/** What the native listener is told. */
-type Progress = Parameters<Parameters<NativeCollection['listen']>[0]>[0];
+/** Refusals that are remembered for those who ask later. */
+const REFUSED_MAX = 1024;
 
-const WATCH_MS = 250;
-/** Refusals that are remembered for those who ask later, as many as on the native side. */
-const REFUSALS_MAX = 1024;
+/** Those whom somebody waits for; only they are kept by this module. */
+const busy = new Set<Commits>();
+let keepAlive: NodeJS.Timeout | null = null;
 
-export class Commits {
-  readonly #collection: NativeCollection;
-  #settled: number;
-  #durable: number;
-  /** Those who wait for an acknowledgement, and those who wait for durability: each in the order of their last record. */
-  readonly #acknowledging = new Line();
-  readonly #flushing = new Line();
-  readonly #refusals: Refusal[] = [];
-  #timer: NodeJS.Timeout | null = null;
-  #silent = false;
+function hold(commits: Commits): void {
+  busy.add(commits);
+  keepAlive ??= setInterval(() => undefined, 2 ** 31 - 1);
+  keepAlive.ref();
+}
 
-  /** For a collection that was just opened: everything in it is settled. */
-  constructor(collection: NativeCollection) {
-    this.#collection = collection;
-    this.#settled = this.#durable = collection.lsn;
-    collection.listen((progress) => this.#heard(progress));
+function letGo(commits: Commits): void {
+  if (busy.delete(commits) && busy.size === 0) keepAlive?.unref();
+}
+
+/** Waiters in the order of their LSNs. */
+class Waiters {
+  #list: Waiter[] = [];
+  #head = 0;
+
+  get size(): number {
+    return this.#list.length - this.#head;
   }
 
-  /** Resolves when the records from `first` to `last` are acknowledged; rejects when one of them was refused. */
-  acknowledged(first: number, last: number = first): Promise<void> {
-    const refused = this.#refusals.find((refusal) => first <= refusal.last && last >= refusal.first);
-    if (refused) return Promise.reject(refused.error);
-    return last <= this.#settled ? Promise.resolve() : this.#wait(this.#acknowledging, first, last);
+  add(lsn: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let place = this.#list.length;
+      while (place > this.#head && this.#list[place - 1]!.lsn > lsn) place--;
+      this.#list.splice(place, 0, { lsn, resolve, reject });
+    });
   }
 
-  /** Resolves when nothing is on its way any more that was written before; rejects when some of that is refused. */
-  settled(): Promise<void> {
-    const { lsn } = this.#collection;
-    return lsn <= this.#settled ? Promise.resolve() : this.#wait(this.#acknowledging, this.#settled + 1, lsn);
-  }
-
-  /** Resolves when everything written before is durable, but for what was refused. */
-  flush(): Promise<void> {
-    const lsn = this.#collection.requestFlush();
-    return lsn <= this.#durable ? Promise.resolve() : this.#wait(this.#flushing, lsn, lsn);
-  }
-
-  /** Nobody waits any more. */
-  end(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
-  }
-
-  #wait(line: Line, first: number, last: number): Promise<void> {
-    this.#watch();
-    return new Promise((resolve, reject) => line.join({ first, last, resolve, reject }));
-  }
-
-  #heard({ settled, durable, first, last, failure }: Progress): void {
-    this.#silent = false;
-    if (failure && first !== undefined && last !== undefined) {
-      const refusal = { first, last, error: toError(failure) };
-      if (this.#refusals.push(refusal) > REFUSALS_MAX) this.#refusals.shift();
-      this.#acknowledging.refuse(refusal);
+  /** Settles everybody up to an LSN; `errorOf` says whose write was refused. */
+  settle(upTo: number, errorOf: (lsn: number) => unknown): void {
+    while (this.#head < this.#list.length && this.#list[this.#head]!.lsn <= upTo) {
+      const waiter = this.#list[this.#head++]!;
+      const error = errorOf(waiter.lsn);
+      if (error === null) waiter.resolve();
+      else waiter.reject(error);
     }
-    this.#settled = Math.max(this.#settled, settled);
-    this.#durable = Math.max(this.#durable, durable);
-    this.#acknowledging.reached(this.#settled);
-    this.#flushing.reached(this.#durable);
-    if (!this.#isAwaited()) this.#timer?.unref();
-  }
-
-  #isAwaited(): boolean {
-    return this.#acknowledging.length + this.#flushing.length > 0;
-  }
-
-  #watch(): void {
-    if (this.#timer === null) this.#timer = setInterval(() => this.#look(), WATCH_MS);
-    else this.#timer.ref();
-  }
-
-  /** A log that has ended has nothing more to say: who waits for it is told its state, once all its reports are heard. */
-  #look(): void {
-    if (!this.#isAwaited()) {
-      this.end();
-      return;
+    if (this.#head > 1024 || this.#head === this.#list.length) {
+      this.#list = this.#list.slice(this.#head);
+      this.#head = 0;
     }
-    const failure = this.#collection.refusal();
-    if (!isFailure(failure) || (failure.code !== 'ERR_POISONED' && failure.code !== 'ERR_CLOSED')) return;
-    const silent = this.#silent;
-    this.#silent = true;
-    if (!silent) return;
-    const error = toError(failure);
-    this.#acknowledging.refuse({ first: 0, last: Infinity, error });
-    this.#flushing.refuse({ first: 0, last: Infinity, error });
   }
 }
 
-/** Waiters in the order of their last record. */
-class Line {
-  #waiters: Waiter[] = [];
-  /** How many at the front have gone. */
-  #gone = 0;
+export class Commits {
+  readonly #collection: NativeCollection;
+  readonly #onUntold: (error: PersistenceError) => void;
+  readonly #inMemory: boolean;
+  readonly #writes = new Waiters();
+  readonly #flushes = new Waiters();
+  readonly #refused: Refused[] = [];
+  #settled: number;
+  #durable: number;
+  #untold: PersistenceError | null = null;
+  #idle: (() => void)[] = [];
 
-  get length(): number {
-    return this.#waiters.length - this.#gone;
+  /** `onUntold` hears of refused writes that nobody waits for; the next `flush` rejects with the same. */
+  constructor(collection: NativeCollection, onUntold: (error: PersistenceError) => void = () => undefined) {
+    this.#collection = collection;
+    this.#onUntold = onUntold;
+    this.#inMemory = (JSON.parse(unwrap(collection.settings())) as { engine: string }).engine === 'memory';
+    this.#settled = this.#durable = collection.durableLsn;
+    // The native side holds the listener: a strong reference would keep a collection that everybody else has forgotten.
+    const self = new WeakRef(this);
+    collection.listen((progress) => {
+      const commits = self.deref();
+      if (commits !== undefined) commits.#hear(progress);
+    });
   }
 
-  join(waiter: Waiter): void {
-    this.#waiters.push(waiter);
+  /** Settles when the write with this LSN is acknowledged. To be called in the turn of the write. */
+  wait(lsn: number): Promise<void> {
+    if (this.#inMemory || lsn <= 0) return Promise.resolve();
+    if (lsn > this.#settled) return this.#waitIn(this.#writes, lsn);
+    const error = this.#errorOf(lsn);
+    return error === null ? Promise.resolve() : Promise.reject(error);
   }
 
-  /** Everything up to this record has arrived. */
-  reached(lsn: number): void {
-    for (; this.#gone < this.#waiters.length && this.#waiters[this.#gone]!.last <= lsn; this.#gone++) this.#waiters[this.#gone]!.resolve();
-    if (this.#gone * 2 < this.#waiters.length) return;
-    this.#waiters = this.#waiters.slice(this.#gone);
-    this.#gone = 0;
+  /** Settles when everything written so far is durable; rejects with a refusal that nobody was told of, too. */
+  async flush(): Promise<void> {
+    const lsn = this.#collection.requestFlush();
+    const ended = this.#ended();
+    if (ended !== null) throw ended;
+    if (!this.#inMemory && lsn > this.#durable) await this.#waitIn(this.#flushes, lsn);
+    const untold = this.#untold ?? this.#takeUntold();
+    this.#untold = null;
+    if (untold !== null) throw untold;
   }
 
-  refuse({ first, last, error }: Refusal): void {
-    const waiting = this.#waiters.slice(this.#gone);
-    this.#gone = 0;
-    this.#waiters = waiting.filter((waiter) => waiter.first > last || waiter.last < first);
-    for (const waiter of waiting) if (waiter.first <= last && waiter.last >= first) waiter.reject(error);
+  /** Settles when nobody waits any more. */
+  idle(): Promise<void> {
+    if (!this.#isBusy) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  get #isBusy(): boolean {
+    return this.#writes.size + this.#flushes.size > 0;
+  }
+
+  #waitIn(waiters: Waiters, lsn: number): Promise<void> {
+    const waiting = waiters.add(lsn);
+    hold(this);
+    return waiting;
+  }
+
+  #hear({ settled, durable, first, last, failure }: CommitProgress): void {
+    if (failure != null && first != null && last != null) this.#remember({ first, last, error: toError(failure) });
+    this.#settled = settled;
+    this.#durable = durable;
+    this.#writes.settle(settled, (lsn) => this.#errorOf(lsn));
+    this.#flushes.settle(durable, () => null);
+    if (this.#flushes.size > 0) {
+      const ended = this.#ended();
+      if (ended !== null) this.#flushes.settle(Infinity, () => ended);
+    }
+    if (this.#isBusy) return;
+    letGo(this);
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #remember(refused: Refused): void {
+    this.#refused.push(refused);
+    if (this.#refused.length > REFUSED_MAX) this.#refused.shift();
+    const untold = this.#takeUntold();
+    if (untold === null) return;
+    this.#untold ??= untold;
+    this.#onUntold(untold);
+  }
+
+  #takeUntold(): PersistenceError | null {
+    const failure = this.#collection.takeUntold();
+    return failure === null ? null : toError(failure);
+  }
+
+  #errorOf(lsn: number): PersistenceError | null {
+    if (this.#refused.length === 0) return null;
+    return this.#refused.find(({ first, last }) => first <= lsn && lsn <= last)?.error ?? null;
+  }
+
+  /** Why nothing will become durable any more, when that is so. */
+  #ended(): PersistenceError | null {
+    const refusal = this.#collection.refusal();
+    return refusal !== null && (refusal.code === 'ERR_POISONED' || refusal.code === 'ERR_CLOSED') ? toError(refusal) : null;
   }
 }

@@ -12,7 +12,12 @@ type SameNames<A, B> = [keyof A, keyof B] extends [keyof B, keyof A] ? true : ne
 /** Every value is there, under its name, and can be used as promised. */
 export type Exports = Fits<typeof Implementation, typeof Contract>;
 /** Nothing is exported that is not promised, and no member is public that is not. */
-export type Names = [SameNames<typeof Implementation, typeof Contract>, SameNames<Implementation.DatabasePersistence, Contract.DatabasePersistence>];
+export type Names = [
+  SameNames<typeof Implementation, typeof Contract>,
+  SameNames<Implementation.DatabasePersistence, Contract.DatabasePersistence>,
+  SameNames<Implementation.VectorDB, Contract.VectorDB>,
+  SameNames<Implementation.VectorStore, Contract.VectorStore>,
+];
 
-const complete: Names = [true, true];
+const complete: Names = [true, true, true, true];
 void complete;

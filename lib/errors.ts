@@ -65,3 +65,8 @@ export function asError(thrown: unknown): Error {
 export function closedError(): PersistenceError {
   return new PersistenceError('ERR_CLOSED', 'This DatabasePersistence was shut down; make a new one for the database');
 }
+
+/** The refusal of every call after `close()` of a database or a store. */
+export function closedDatabase(what = 'database'): PersistenceError {
+  return new PersistenceError('ERR_CLOSED', `This ${what} was closed; open it again`);
+}

@@ -5,3 +5,5 @@ export { PersistenceError } from './errors';
 export { estimateMemoryUsage, formatFileSize, formatTimestamp } from './format';
 export { exportRuvector } from './operations/export-ruvector';
 export { DatabasePersistence } from './persistence';
+export { VectorDB } from './vector-db';
+export { VectorStore } from './vector-store';

@@ -12,6 +12,8 @@ export type Failure = Generated.Failure;
 
 export type NativeCollection = Generated.NativeCollection;
 export type NativeStore = Generated.NativeStore;
+export type NativeView = Generated.NativeView;
+export type CommitProgress = Generated.CommitProgress;
 export type NativePlan = Generated.NativePlan;
 export type NativeJob = Generated.NativeJob;
 export type NativeProgress = Generated.NativeProgress;

@@ -56,14 +56,14 @@ const STORE_OPTIONS = new Set([
   'checkpoint', 'checkpointInterval', 'checkpointSize', 'compaction', 'compactionThreshold', 'retention', 'mmap', 'hotTierSize', 'encryption', 'encryptionKey', 'replication', 'backup',
 ]);
 
-const isFormat: Check = (value, name) => {
+export const isFormat: Check = (value, name) => {
   if (value === 'sqlite' || value === 'native') {
     throw new PersistenceError('ERR_UNSUPPORTED', `Format '${value}' is not supported by this version; use ${FORMATS.map((f) => `'${f}'`).join(' or ')}`);
   }
   isOneOf(FORMATS)(value, name);
 };
-const isCompression = isOneOf(COMPRESSIONS);
-const isLevel = isInteger(0, 22);
+export const isCompression = isOneOf(COMPRESSIONS);
+export const isLevel = isInteger(0, 22);
 const call = { onProgress: isFunction, signal: isSignal };
 const compressing = { compress: isBoolean, compression: isCompression, compressionLevel: isLevel };
 

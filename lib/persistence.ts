@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type {
   CallOptions, ExportOptions, ImportOptions, LoadOptions, PersistableDatabase, PersistenceEvents, PersistenceOptions, RecoverOptions,
-  RecoverReport, RestoreOptions, SaveIncrementalOptions, SaveOptions, SnapshotMetadata, SnapshotOptions, WalStatus,
+  RecoverReport, RestoreOptions, SaveIncrementalOptions, SaveOptions, SnapshotMetadata, SnapshotOptions, JournalStatus,
 } from '../index';
 import { AutoSave } from './autosave';
 import { closedError } from './errors';
@@ -63,7 +63,7 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
     await flush(this.#session);
   }
 
-  async walStatus(): Promise<WalStatus> {
+  async walStatus(): Promise<JournalStatus> {
     if (this.#ending) throw closedError();
     return walStatus(this.#session);
   }

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
-import type { SyncMode, WalOptions } from '../../index';
+import type { SyncMode, JournalOptions } from '../../index';
 import { type Check, isBoolean, isInteger, isOneOf, isString, readOptions } from '../checks';
 import { kindOf } from '../describe';
 import { PersistenceError, wrongType, wrongValue } from '../errors';
@@ -62,7 +62,7 @@ const isShare: Check = (value, name) => {
   if (!(value >= 0 && value <= 1)) throw wrongValue(`Option "${name}" must be from 0 to 1, got ${value}`);
 };
 
-const checks: Record<keyof WalOptions, Check> = {
+const checks: Record<keyof JournalOptions, Check> = {
   enabled: isBoolean, syncMode: isOneOf(MODES), fsyncInterval: isInteger(0, INTERVAL_MAX), segmentSize: isInteger(4096, FILE_BYTES_MAX),
   maxSegmentSize: isInteger(4096, FILE_BYTES_MAX), preallocate: isStep, compression: isBoolean, retention: isDuration,
   retentionSize: isInteger(0, Number.MAX_SAFE_INTEGER), path: isPath, archive: isPath, checkpointSize: isInteger(4096, FILE_BYTES_MAX),
@@ -78,14 +78,14 @@ export const isWal: Check = (value, name) => {
 export const isNameOfWal = (name: string): boolean => Object.hasOwn(checks, name);
 
 /** What is wanted of the log; null when there is to be none. */
-export function readWal(given: boolean | WalOptions | undefined): StoredSettings | null {
+export function readWal(given: boolean | JournalOptions | undefined): StoredSettings | null {
   if (given === undefined || given === false) return null;
-  const options = readOptions<WalOptions>(given === true ? {} : given, 'wal', checks);
+  const options = readOptions<JournalOptions>(given === true ? {} : given, 'wal', checks);
   const settings = complete(options);
   return options.enabled === false ? null : settings;
 }
 
-function complete(options: Partial<WalOptions>): StoredSettings {
+function complete(options: Partial<JournalOptions>): StoredSettings {
   const { segmentSize, maxSegmentSize, preallocate = true, retention = '24h', path, archive } = options;
   if (segmentSize !== undefined && maxSegmentSize !== undefined && segmentSize !== maxSegmentSize) {
     throw wrongType(`Options "segmentSize": ${segmentSize} and "maxSegmentSize": ${maxSegmentSize} of wal are the same option and contradict each other`);
@@ -107,7 +107,7 @@ function complete(options: Partial<WalOptions>): StoredSettings {
 }
 
 /** An interval of 0 is a sync for every write, one above 0 is 'periodic'. */
-function chooseSync({ syncMode, fsyncInterval }: Partial<WalOptions>): { syncMode: SyncMode; fsyncInterval: number } {
+function chooseSync({ syncMode, fsyncInterval }: Partial<JournalOptions>): { syncMode: SyncMode; fsyncInterval: number } {
   const mode = syncMode ?? (fsyncInterval ? 'periodic' : 'fsync');
   const contradicts = mode === 'periodic' ? fsyncInterval === 0 : fsyncInterval !== undefined && fsyncInterval > 0;
   if (contradicts) {

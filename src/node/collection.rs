@@ -2,6 +2,7 @@
 
 use super::archive::LoadInfo;
 use super::failure::{Answer, Failure, answer, answered, background};
+use super::view::NativeView;
 use crate::error::{Error, Kind};
 use crate::format::{Description, Entry, Metric};
 use crate::ops::merge;
@@ -95,7 +96,7 @@ pub(super) fn description(dimension: Option<f64>, metric: Option<&str>) -> crate
     Ok(Description { dimension, metric: metric.map(Metric::named).transpose()? })
 }
 
-/// Cuts a page of at most `max` entries and about `bytes_max` of vectors.
+/// Cuts a page of at most `max` entries and about `bytes_max` of vectors and metadata.
 pub(super) fn page(
     entries: impl Iterator<Item = crate::error::Result<(usize, Arc<Entry>)>>,
     max: u32,
@@ -105,7 +106,8 @@ pub(super) fn page(
     let mut next = -1.0;
     for found in entries {
         let (following, entry) = found?;
-        if ids.len() == max.max(1) as usize || (!ids.is_empty() && (vectors.len() * 4) as f64 >= bytes_max) {
+        let bytes = vectors.len() * 4 + metadata.len();
+        if ids.len() == max.max(1) as usize || (!ids.is_empty() && bytes as f64 >= bytes_max) {
             next = following as f64 - 1.0;
             break;
         }
@@ -146,6 +148,12 @@ impl NativeCollection {
     #[napi(getter, catch_unwind)]
     pub fn length(&self) -> f64 {
         self.collection.read(Collection::len) as f64
+    }
+
+    /// Bytes that entries take on the heap, about; what is in mapped files does not count.
+    #[napi(getter, catch_unwind)]
+    pub fn memory_usage(&self) -> f64 {
+        self.collection.read(Collection::heap_bytes) as f64
     }
 
     /// The number of the last change.
@@ -248,6 +256,12 @@ impl NativeCollection {
     #[napi(catch_unwind)]
     pub fn get_many(&self, ids: Vec<String>) -> Answer<ManyVectors> {
         answer(self.collection.read(|state| copy_vectors(state, &ids)))
+    }
+
+    /// The collection as it is now, whatever happens to it later.
+    #[napi(catch_unwind)]
+    pub fn view(&self) -> NativeView {
+        NativeView::of(self.version())
     }
 
     /// A page of the collection as it was at the page with cursor 0.

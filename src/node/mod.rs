@@ -9,5 +9,7 @@ mod collection;
 mod failure;
 mod job;
 mod plan;
+mod search;
 mod snapshot;
 mod store;
+mod view;

@@ -175,6 +175,12 @@ impl NativeCollection {
         self.shared().request_flush() as f64
     }
 
+    /// The number of the newest change that is known to be durable; of the newest of all where there is no log.
+    #[napi(getter, catch_unwind)]
+    pub fn durable_lsn(&self) -> f64 {
+        self.shared().durable_lsn() as f64
+    }
+
     /// A refusal that nobody was told of so far.
     #[napi(catch_unwind)]
     pub fn take_untold(&self) -> Option<Failure> {
@@ -206,13 +212,16 @@ impl NativeCollection {
         background(env, move || collection.replace(&version).map(|lsn| lsn as f64))
     }
 
-    /// Changes settings, given whole as JSON text.
+    /// Changes settings, given whole as JSON text. What the collection knows of dimension and metric stays as it is.
     #[napi(catch_unwind)]
     pub fn configure<'e>(&self, env: &'e Env, settings_text: String) -> napi::Result<PromiseRaw<'e, Answer<()>>> {
         let collection = self.shared();
         background(env, move || {
             let wanted = settings(&settings_text)?;
-            collection.configure(|settings| *settings = wanted)
+            collection.configure(|settings| {
+                let (dimension, metric) = (settings.dimension, settings.metric.take());
+                *settings = Settings { dimension, metric, ..wanted };
+            })
         })
     }
 

@@ -8,6 +8,7 @@ pub mod export_ruvector;
 pub mod load;
 pub mod merge;
 pub mod save;
+pub mod search;
 pub mod snapshot_create;
 pub mod snapshot_delete;
 pub mod snapshot_list;

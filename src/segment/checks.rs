@@ -38,6 +38,12 @@ impl Checks {
         Checks { sums, checked: (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(), covered }
     }
 
+    /// The same checksums, no block of which was compared yet.
+    pub fn unchecked(&self) -> Checks {
+        let checked = (0..self.checked.len()).map(|_| AtomicU64::new(0)).collect();
+        Checks { sums: self.sums.clone(), checked, covered: self.covered }
+    }
+
     /// How many blocks there are.
     pub fn blocks(&self) -> u64 {
         self.sums.len() as u64

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The parts of a file that are counted separately.
-const REGION_BYTES: u64 = 1 << 20;
+pub(super) const REGION_BYTES: u64 = 1 << 20;
 
 /// What is known of the use of one segment since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -17,6 +17,7 @@ mod damage;
 mod dead;
 mod dead_file;
 mod heat;
+mod hot;
 mod index;
 mod layout;
 mod output;

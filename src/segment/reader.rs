@@ -9,6 +9,7 @@
 use super::checks::Checks;
 use super::content::Content;
 use super::heat::{Heat, Region, Statistics};
+use super::hot::Hot;
 use super::layout::{FOOTER_BYTES, Footer, Layout};
 use crate::env::fs::{Advice, Fs, FsFile};
 use crate::error::{Error, Kind, Result};
@@ -70,34 +71,82 @@ impl Drop for Name {
 /// An open segment.
 #[derive(Debug)]
 pub struct Segment {
-    pub(super) file: Box<dyn FsFile>,
-    pub(super) content: Content,
+    pub(super) file: Arc<dyn FsFile>,
+    pub(super) content: Arc<Content>,
     pub(super) footer: Footer,
-    pub(super) checks: Checks,
+    pub(super) checks: Arc<Checks>,
     pub(super) expected: Expected,
-    pub(super) heat: Heat,
+    pub(super) heat: Arc<Heat>,
+    /// Parts of a mapping that are read from the heap instead.
+    pub(super) hot: Hot,
+    access: Access,
     huge_pages: bool,
     /// The last field, so that the file is closed and unmapped before it is removed.
-    name: Name,
+    name: Arc<Name>,
 }
 
 impl Segment {
     /// Opens the file at `path`, which must be the expected one.
     pub fn open(fs: Arc<dyn Fs>, path: &Path, expected: &Expected, access: Access) -> Result<Segment> {
-        let file = fs.open(path)?;
+        let file: Arc<dyn FsFile> = fs.open(path)?.into();
         let (footer, checks) = read_frame(&*file, expected).map_err(|error| error.in_file(path))?;
         let content = Content::take(&*file, expected.length, access.mapped).map_err(|error| error.in_file(path))?;
-        let mut huge_pages = false;
-        if let Some(mapping) = content.mapping() {
-            huge_pages = access.huge_pages && mapping.huge_pages();
-            let _ = mapping.advise(access.advice);
-            if access.populate {
-                mapping.prefetch(0, mapping.len(), true);
-            }
-        }
+        let huge_pages = prepare(&content, access);
         let name = Name { fs, path: path.to_path_buf(), doomed: AtomicBool::new(false) };
-        let heat = Heat::new(expected.length);
-        Ok(Segment { file, content, footer, checks, expected: *expected, heat, huge_pages, name })
+        Ok(Segment {
+            file,
+            content: Arc::new(content),
+            footer,
+            checks: Arc::new(checks),
+            expected: *expected,
+            heat: Arc::new(Heat::new(expected.length)),
+            hot: Hot::default(),
+            access,
+            huge_pages,
+            name: Arc::new(name),
+        })
+    }
+
+    /// How it is held.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// The same segment held otherwise: mapped or on the heap, and of a mapping these regions (their offsets,
+    /// as `hot_regions` gives them) on the heap as well. What stays as it is, is shared with this one, and so are the counters.
+    pub fn held_as(&self, access: Access, regions: &[u64]) -> Result<Segment> {
+        let same = access.mapped == self.access.mapped;
+        let (content, checks) = if same {
+            (self.content.clone(), self.checks.clone())
+        } else {
+            let content = Content::take(&*self.file, self.expected.length, access.mapped);
+            // Bytes that were read anew are checked anew.
+            (Arc::new(content.map_err(|error| error.in_file(self.path()))?), Arc::new(self.checks.unchecked()))
+        };
+        let huge_pages = if same && access == self.access { self.huge_pages } else { prepare(&content, access) };
+        let mut held = Segment {
+            file: self.file.clone(),
+            content,
+            footer: self.footer,
+            checks,
+            expected: self.expected,
+            heat: self.heat.clone(),
+            hot: Hot::default(),
+            access,
+            huge_pages,
+            name: self.name.clone(),
+        };
+        if access.mapped {
+            let read = |offset: u64, length: u64| held.bytes(offset..offset + length);
+            let hot = Hot::of(regions, &self.hot, read, self.layout().checksums)?;
+            held.hot = hot;
+        }
+        Ok(held)
+    }
+
+    /// The offsets of the regions that `held_as` put on the heap.
+    pub fn hot(&self) -> Vec<u64> {
+        self.hot.offsets()
     }
 
     /// Rows, dead ones included.
@@ -140,13 +189,21 @@ impl Segment {
         self.expected.checksum
     }
 
+    /// Bytes of it on the heap.
+    pub fn heap_bytes(&self) -> u64 {
+        if self.is_mapped() { self.hot.bytes() } else { self.length() }
+    }
+
+    fn is_mapped(&self) -> bool {
+        self.content.mapping().is_some_and(|bytes| bytes.is_mapped())
+    }
+
     /// What is known of its use since it was opened.
     pub fn statistics(&self) -> Statistics {
         let (reads, hits) = self.heat.totals();
-        let mapped = if self.content.mapping().is_some_and(|bytes| bytes.is_mapped()) { self.length() } else { 0 };
         Statistics {
-            mapped,
-            heap: self.length() - mapped,
+            mapped: if self.is_mapped() { self.length() } else { 0 },
+            heap: self.heap_bytes(),
             resident: self.content.resident(),
             huge_pages: self.huge_pages,
             reads,
@@ -185,6 +242,17 @@ impl Segment {
     pub(super) fn broken(&self, message: String, offset: u64) -> Error {
         Error::new(Kind::Corrupt, message).at(offset).in_file(self.path())
     }
+}
+
+/// Tells the operating system how a mapping will be read. Whether there are huge pages.
+fn prepare(content: &Content, access: Access) -> bool {
+    let Some(mapping) = content.mapping() else { return false };
+    let huge_pages = access.huge_pages && mapping.huge_pages();
+    let _ = mapping.advise(access.advice);
+    if access.populate {
+        mapping.prefetch(0, mapping.len(), true);
+    }
+    huge_pages
 }
 
 /// The checked footer and table of checksums of a file.

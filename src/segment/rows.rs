@@ -96,6 +96,9 @@ impl Segment {
 
     #[inline]
     fn slice(&self, offset: u64, length: u64) -> Result<&[u8]> {
+        if let Some(bytes) = self.hot.find(offset, length) {
+            return Ok(bytes);
+        }
         let bytes = self.content.all().get(offset as usize..).and_then(|rest| rest.get(..length as usize));
         bytes.ok_or_else(|| self.broken(format!("{length} bytes reach beyond the end"), offset))
     }

@@ -69,6 +69,7 @@ impl Core {
         self.check_certain()?;
         // Everything before this place will be behind the checkpoint.
         let place = log.place();
+        self.check_open()?;
         let (version, time) = {
             let mut state = self.write();
             state.freeze();
@@ -136,6 +137,7 @@ impl Core {
     /// Puts the content of another version in the place of this one.
     pub fn replace(&self, version: &Version) -> Result<u64> {
         let _turn = held(&self.turn);
+        self.check_open()?;
         if self.volatile {
             return Ok(self.write().replace_with(version));
         }

@@ -96,6 +96,11 @@ impl Collection {
         self.memtable.bytes()
     }
 
+    /// Bytes of all rows on the heap, about: the memtable, frozen ones, and segments that are not mapped.
+    pub fn heap_bytes(&self) -> u64 {
+        self.memtable.bytes() + self.sealed.iter().map(|sealed| sealed.part.heap_bytes()).sum::<u64>()
+    }
+
     /// Entries of the memtable.
     pub fn memtable_len(&self) -> usize {
         self.memtable.len()
@@ -346,6 +351,14 @@ impl Collection {
         }
         self.sealed.retain(|sealed| !sources.iter().any(|source| source.part.is(&sealed.part)));
         true
+    }
+
+    /// Puts the same segment, held otherwise, in the place of this one. Nothing when it is not here any more.
+    pub fn exchange(&mut self, segment: &Arc<Segment>, held: Arc<Segment>) {
+        let part = Part::Segment(segment.clone());
+        if let Some(sealed) = self.sealed.iter_mut().find(|sealed| sealed.part.is(&part)) {
+            sealed.part = Part::Segment(held);
+        }
     }
 
     /// The share of dead rows among the rows of segments, 0 to 1.

@@ -5,6 +5,7 @@ use super::checkpoint::Compact;
 use super::log::held;
 use super::stored::Core;
 use crate::error::Result;
+use crate::manifest::Engine;
 use crate::workers;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,9 +14,15 @@ use std::time::{Duration, Instant};
 /// After a failure the next attempt waits this long: a full disk does not become a busy one.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How often the parts that are read most are looked for, engine `hybrid` only.
+const TIER_EVERY: Duration = Duration::from_secs(5);
+
 #[derive(Default)]
 struct Signals {
+    /// A checkpoint.
     wanted: bool,
+    /// Settings are others than those that the thread waits by.
+    changed: bool,
     ending: bool,
 }
 
@@ -38,6 +45,12 @@ impl Keeper {
         held(&self.signals.0).wanted = true;
         self.signals.1.notify_one();
     }
+
+    /// Settings are others now.
+    pub fn settings_changed(&self) {
+        held(&self.signals.0).changed = true;
+        self.signals.1.notify_one();
+    }
 }
 
 impl Drop for Keeper {
@@ -50,42 +63,53 @@ impl Drop for Keeper {
     }
 }
 
-fn keep(core: &Core, (signals, changed): &(Mutex<Signals>, Condvar)) {
-    let mut looked = Instant::now();
+fn keep(core: &Core, shared: &(Mutex<Signals>, Condvar)) {
+    let (mut looked, mut arranged) = (Instant::now(), Instant::now());
     loop {
-        let interval = Duration::from_millis(core.settings(|settings| settings.compaction_interval));
-        let mut state = held(signals);
-        let mut due = false;
-        while !state.wanted && !state.ending && !due {
-            state = if interval.is_zero() {
-                changed.wait(state).unwrap_or_else(PoisonError::into_inner)
-            } else {
-                let rest = interval.saturating_sub(looked.elapsed());
-                changed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0
-            };
-            due = !interval.is_zero() && looked.elapsed() >= interval;
-        }
-        if state.ending {
-            return;
-        }
-        let full = std::mem::take(&mut state.wanted);
-        drop(state);
-        looked = Instant::now();
-        let threshold = core.settings(|settings| settings.compaction_threshold);
-        let compact = Compact::Above(threshold);
-        let done = if full { core.checkpoint(compact) } else { core.compact_if_due(threshold) };
-        if done.is_err() {
-            // What failed is tried again with the next signal; the log itself tells its writers of its troubles.
-            let state = held(signals);
-            if state.ending {
+        let (interval, threshold, tiered) = core.settings(|settings| {
+            let interval = Duration::from_millis(settings.compaction_interval);
+            (interval, settings.compaction_threshold, settings.engine == Engine::Hybrid)
+        });
+        let look_in = (!interval.is_zero()).then(|| interval.saturating_sub(looked.elapsed()));
+        let arrange_in = tiered.then(|| TIER_EVERY.saturating_sub(arranged.elapsed()));
+        let Some(full) = wait(shared, look_in.into_iter().chain(arrange_in).min()) else { return };
+        if full || look_in.is_some() && looked.elapsed() >= interval {
+            looked = Instant::now();
+            let compact = Compact::Above(threshold);
+            let done = if full { core.checkpoint(compact) } else { core.compact_if_due(threshold) };
+            if done.is_err() && !pause(shared, full) {
                 return;
             }
-            let pause = changed.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner);
-            let mut state = pause.0;
-            if state.ending {
-                return;
-            }
-            state.wanted |= full;
+        }
+        if tiered && (full || arranged.elapsed() >= TIER_EVERY) {
+            arranged = Instant::now();
+            // What cannot be put on the heap is read from the mapping.
+            let _ = core.arrange();
         }
     }
+}
+
+/// Waits for a signal, or so long. Whether a checkpoint is wanted; `None` at the end.
+fn wait((signals, signalled): &(Mutex<Signals>, Condvar), time: Option<Duration>) -> Option<bool> {
+    let mut state = held(signals);
+    if !state.wanted && !state.changed && !state.ending {
+        state = match time {
+            None => signalled.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(time) => signalled.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0,
+        };
+    }
+    state.changed = false;
+    let wanted = std::mem::take(&mut state.wanted);
+    (!state.ending).then_some(wanted)
+}
+
+/// After a failure: what failed is tried again with the next signal, or after a pause when the memtable is full. The log
+/// itself tells its writers of its troubles. `false` at the end.
+fn pause((signals, signalled): &(Mutex<Signals>, Condvar), full: bool) -> bool {
+    let mut state = held(signals);
+    if !state.ending {
+        state = signalled.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner).0;
+    }
+    state.wanted |= full;
+    !state.ending
 }

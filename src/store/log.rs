@@ -451,8 +451,12 @@ impl Writer {
         queue.bytes = 0;
         let all: Vec<Pending> = group.into_iter().chain(std::mem::take(&mut queue.pending)).collect();
         let Some((first, last)) = all.first().zip(all.last()).map(|(first, last)| (first.lsn, last.lsn)) else {
+            // Whoever listens for durability only learns here that it will not come.
+            let report = Progress { settled: queue.settled, durable: queue.durable, refused: None };
             drop(queue);
+            drop(collection);
             shared.done.notify_all();
+            self.tell(report);
             return Err(error);
         };
         if all.iter().any(|pending| !pending.awaited) {

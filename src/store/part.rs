@@ -34,6 +34,25 @@ pub struct RowView<'a> {
     pub lsn: u64,
 }
 
+/// A row of which only what is asked for is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LazyRow<'a> {
+    /// In a memtable.
+    Held(&'a Row),
+    /// In a segment.
+    Sealed(&'a Segment, u32),
+}
+
+impl<'a> LazyRow<'a> {
+    /// JSON text.
+    pub fn metadata(self) -> Result<Option<&'a str>> {
+        match self {
+            LazyRow::Held(row) => Ok(row.entry.metadata.as_deref()),
+            LazyRow::Sealed(segment, row) => segment.metadata(row),
+        }
+    }
+}
+
 impl<'a> RowView<'a> {
     /// The row of a memtable.
     pub(super) fn of(row: &'a Row) -> Self {
@@ -91,11 +110,27 @@ impl Part {
         }
     }
 
+    /// The id of a row; `None` for a gap.
+    pub(super) fn id(&self, row: u32) -> Result<Option<&str>> {
+        match self {
+            Part::Frozen(_) => Ok(self.held(row).map(|held| &*held.entry.id)),
+            Part::Segment(segment) => segment.id(row).map(Some),
+        }
+    }
+
     /// A row as an entry of its own, shared with the part where that is possible.
     pub fn entry(&self, row: u32) -> Result<Option<Arc<Entry>>> {
         match self {
             Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(|row| row.entry.clone())),
             Part::Segment(_) => self.with_row(row, |view| view.to_entry()),
+        }
+    }
+
+    /// A row of a frozen memtable; `None` for a gap, and in a segment.
+    pub(super) fn held(&self, row: u32) -> Option<&Row> {
+        match self {
+            Part::Frozen(frozen) => frozen.0.rows().get(row as usize),
+            Part::Segment(_) => None,
         }
     }
 
@@ -116,6 +151,14 @@ impl Part {
         match self {
             Part::Frozen(frozen) => frozen.0.bytes(),
             Part::Segment(segment) => segment.length(),
+        }
+    }
+
+    /// Of them, those on the heap.
+    pub fn heap_bytes(&self) -> u64 {
+        match self {
+            Part::Frozen(frozen) => frozen.0.bytes(),
+            Part::Segment(segment) => segment.heap_bytes(),
         }
     }
 

@@ -95,6 +95,8 @@ pub struct MmapStatus {
     pub mapped_size: u64,
     /// Bytes of them in memory; null where the operating system does not tell.
     pub resident_size: Option<u64>,
+    /// Bytes of them that are on the heap as well, because they are read most: engine `hybrid`.
+    pub hot_size: u64,
     /// Page faults of this process since the collection was opened; null where nobody counts.
     pub page_faults: Option<u64>,
     /// Of them, those that had to read.
@@ -174,7 +176,7 @@ impl StoredCollection {
             metric: known.metric.map(|metric| metric.name().to_owned()),
             engine: manifest.settings.engine,
             read_only: manifest.settings.read_only,
-            disk_usage: segment_bytes + wal.total_size + manifest.bytes(),
+            disk_usage: if core.volatile { 0 } else { segment_bytes + wal.total_size + manifest.bytes() },
             segment_bytes,
             segments: manifest.segments.len() as u64,
             memtable_entries: state.memtable_len() as u64,
@@ -202,6 +204,7 @@ impl StoredCollection {
             huge_pages: !segments.is_empty(),
             mapped_size: 0,
             resident_size: Some(0),
+            hot_size: 0,
             page_faults: faults.map(|(_, all)| all),
             major_page_faults: faults.map(|(major, _)| major),
             reads: 0,
@@ -213,6 +216,7 @@ impl StoredCollection {
             let found = segment.statistics();
             status.huge_pages &= found.huge_pages;
             status.mapped_size += found.mapped;
+            status.hot_size += if found.mapped > 0 { found.heap } else { 0 };
             let resident = if found.mapped == 0 { Some(0) } else { found.resident };
             status.resident_size = status.resident_size.zip(resident).map(|(sum, more)| sum + more);
             status.reads += found.reads;

@@ -327,6 +327,11 @@ impl StoredCollection {
         self.core.log.as_ref().map_or(0, Log::request_sync)
     }
 
+    /// The newest change that is known to be durable; the newest of all where there is no log.
+    pub fn durable_lsn(&self) -> u64 {
+        self.core.log.as_ref().map_or_else(|| self.core.read().lsn(), Log::durable)
+    }
+
     /// A refusal that nobody was told of so far.
     pub fn take_untold(&self) -> Option<Error> {
         self.core.log.as_ref().and_then(Log::take_untold)
@@ -382,7 +387,8 @@ impl StoredCollection {
         core.memtable_size.store(settings.memtable_size, Ordering::Relaxed);
         *core.access.write().unwrap_or_else(PoisonError::into_inner) = super::recovery::access(&settings);
         *core.wal_settings.write().unwrap_or_else(PoisonError::into_inner) = settings.wal;
-        Ok(())
+        held(&self.keeper).as_ref().inspect(|keeper| keeper.settings_changed());
+        core.arrange()
     }
 
     /// Writes what is left and gives the files back. A second call does nothing.
@@ -392,6 +398,8 @@ impl StoredCollection {
         }
         // The keeper first: a checkpoint under way needs the log.
         drop(held(&self.keeper).take());
+        // Whoever got the lock next must not meet a checkpoint of ours that still writes.
+        let _turn = held(&self.core.turn);
         let Some(log) = &self.core.log else { return Ok(()) };
         {
             let _state = self.core.write();

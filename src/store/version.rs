@@ -1,10 +1,12 @@
 //! A collection at one LSN: immutable, shared, free to take.
 
 use super::memtable::Memtable;
-use super::part::{Part, RowView, Sealed};
+use super::part::{LazyRow, Part, RowView, Sealed};
 use super::rows::Rows;
 use crate::error::Result;
 use crate::format::{Description, Entry};
+use crate::segment::{DeadRows, Segment};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// An immutable view of a collection.
@@ -15,6 +17,12 @@ pub struct Version {
     rows: Rows,
     lsn: u64,
 }
+
+/// Rows of a segment whose vectors are read with one call.
+const VECTORS_AT_ONCE: u32 = 256;
+
+/// Gives the metadata of a row, read when it is called.
+pub type MetadataOf<'a> = &'a dyn Fn() -> Result<Option<&'a str>>;
 
 /// Where a reader of a version stands: a place among all rows, dead ones included.
 pub type Cursor = usize;
@@ -95,6 +103,51 @@ impl Version {
         rows.take_while(|(row, _)| base + row < end).try_for_each(|(row, held)| read(base + row, RowView::of(held)))
     }
 
+    /// Gives the vector of every row from `cursor` to `end` (not included) to `read`; the rest of a row is read only when
+    /// it is asked for. The order is that of the cursors. Much cheaper than `scan` where few rows are asked for more.
+    pub fn scan_vectors(
+        &self,
+        cursor: Cursor,
+        end: Cursor,
+        mut read: impl FnMut(Cursor, &[f32], MetadataOf<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut give = |place: Cursor, vector: &[f32], row: LazyRow<'_>| read(place, vector, &|| row.metadata());
+        let mut base = 0;
+        for sealed in &self.sealed {
+            let (start, rows) = (base, sealed.part.rows());
+            base += rows;
+            let first = cursor.saturating_sub(start).min(rows) as u32;
+            let last = end.saturating_sub(start).min(rows) as u32;
+            match sealed.part.segment() {
+                Some(segment) => scan_segment(segment, &sealed.dead, first..last, |row, vector| {
+                    give(start + row as usize, vector, LazyRow::Sealed(segment, row))
+                })?,
+                None => {
+                    for row in sealed.dead.live_from(first).take_while(|row| *row < last) {
+                        if let Some(held) = sealed.part.held(row) {
+                            give(start + row as usize, &held.entry.vector, LazyRow::Held(held))?;
+                        }
+                    }
+                }
+            }
+        }
+        let (base, rows) = self.unsealed(cursor);
+        let mut rows = rows.take_while(|(row, _)| base + row < end);
+        rows.try_for_each(|(row, held)| give(base + row, &held.entry.vector, LazyRow::Held(held)))
+    }
+
+    /// Gives the id of every row from `cursor` to `end` (not included) to `read`.
+    pub fn scan_ids(&self, cursor: Cursor, end: Cursor, mut read: impl FnMut(&str)) -> Result<()> {
+        for (_, sealed, row) in self.places(cursor).take_while(|(place, ..)| *place < end) {
+            if let Some(id) = sealed.part.id(row)? {
+                read(id);
+            }
+        }
+        let (base, rows) = self.unsealed(cursor);
+        rows.take_while(|(row, _)| base + row < end).for_each(|(_, held)| read(&held.entry.id));
+        Ok(())
+    }
+
     /// The entry at a cursor that `scan` gave.
     pub fn entry_at(&self, cursor: Cursor) -> Result<Option<Arc<Entry>>> {
         self.entries_from(cursor).next().transpose().map(|found| found.map(|(_, entry)| entry))
@@ -116,4 +169,26 @@ impl Version {
         let base: usize = self.sealed.iter().map(|sealed| sealed.part.rows()).sum();
         (base, self.rows.from(cursor.saturating_sub(base)))
     }
+}
+
+/// Gives the vectors of the live rows of a range to `read`.
+fn scan_segment(
+    segment: &Segment,
+    dead: &DeadRows,
+    rows: Range<u32>,
+    mut read: impl FnMut(u32, &[f32]) -> Result<()>,
+) -> Result<()> {
+    let mut live = dead.live_from(rows.start).take_while(|row| *row < rows.end).peekable();
+    // Each round begins with a live row, so that what is dead for long is not read.
+    while let Some(first) = live.peek().copied() {
+        let end = first.saturating_add(VECTORS_AT_ONCE).min(rows.end);
+        let vectors = segment.vectors(first..end)?;
+        let mut vectors = vectors.chunks_exact(segment.dimension().max(1)).zip(first..);
+        while let Some(row) = live.next_if(|row| *row < end) {
+            if let Some((vector, _)) = vectors.find(|(_, number)| *number == row) {
+                read(row, vector)?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -22,11 +22,18 @@ struct DiskFile {
     path: PathBuf,
 }
 
-/// Dropping the file gives up the lock, as the end of the process does.
+/// The end of the process gives up the lock, too.
 #[derive(Debug)]
-struct DiskLock(#[expect(dead_code, reason = "held, never read")] File);
+struct DiskLock(File);
 
 impl Lock for DiskLock {}
+
+impl Drop for DiskLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that is being forked elsewhere has it open, too, until its exec.
+        let _ = self.0.unlock();
+    }
+}
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
