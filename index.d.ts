@@ -21,7 +21,7 @@ export type DistanceMetric = 'cosine' | 'euclidean' | 'dot' | 'manhattan';
 
 /** One report of a long call. */
 export interface Progress {
-  /** Name of the step: 'save', 'incremental-save', 'export', 'snapshot', 'load', 'import', 'restore', 'apply' or 'adopt'. */
+  /** Name of the step: 'save', 'incremental-save', 'export', 'snapshot', 'load', 'import', 'restore', 'apply', 'recover' or 'adopt'. */
   operation: string;
   /** 0 to 100 over the whole call: never decreases, and is 100 exactly once, as the last report of a call that succeeds. */
   percentage: number;
@@ -188,8 +188,53 @@ export interface PersistenceOptions {
   dimension?: number;
   /** Distance metric to write into archives, when the database itself cannot tell. Default: asked of the database. */
   metric?: DistanceMetric;
-  /** Called with errors of work in the background (auto-save, damaged snapshots), beside the event 'error'. */
+  /** Called with errors of work in the background (auto-save, damaged snapshots, writes that the journal refused), beside the event 'error'. */
   onError?: (error: Error) => void;
+  /**
+   * Keeps a journal on disk: every write through `db` is durable in `baseDir` when it is acknowledged, and `recover()` brings
+   * it back. Default false: nothing is kept between two saves.
+   */
+  wal?: boolean | JournalOptions;
+}
+
+/**
+ * When a write is acknowledged. 'fsync': when it is on stable storage. 'periodic': when the operating system has it, and a
+ * sync follows within `fsyncInterval`. 'async': when the operating system has it; syncs come with `flush()`, `shutdown()`, and when
+ * a file of the log is full. In all three it survives the end of the process; only 'fsync' survives the end of the machine.
+ */
+export type SyncMode = 'fsync' | 'periodic' | 'async';
+
+/**
+ * Options of the journal on disk. What is not given has its default, whatever an earlier process gave, but for `path`:
+ * where the log of a journal is stays as it was made.
+ */
+export interface JournalOptions {
+  /** false: there is none, and the rest is only checked. Default true. */
+  enabled?: boolean;
+  /** When a write is acknowledged. Default 'fsync'; 'periodic' when an interval above 0 is given. */
+  syncMode?: SyncMode;
+  /** Milliseconds between syncs; only for 'periodic', 0 to 2,147,483,647. 0 is 'fsync'. Default 1000 with 'periodic'. */
+  fsyncInterval?: number;
+  /** Bytes of one file of the log, 4,096 to 2^40. Default 67,108,864. */
+  segmentSize?: number;
+  /** Another name of `segmentSize`. */
+  maxSegmentSize?: number;
+  /** Bytes that are written ahead as zeros at a time, 0 to 2^30; true is 1,048,576, false is 0. Default true. */
+  preallocate?: boolean | number;
+  /** Compresses records with zstd. Default false. */
+  compression?: boolean;
+  /** How long complete files of the log are kept that opening does not need: milliseconds, or '90s', '30m', '24h', '7d', '2w'. Default '24h'. */
+  retention?: number | string;
+  /** Bytes of such files at most; 0 is no maximum. Default 0. */
+  retentionSize?: number;
+  /** Another folder for the log, also on another file system; several journals may have the same. Default inside `baseDir`. */
+  path?: string;
+  /** Folder where complete files go in place of being removed. Default none. */
+  archive?: string;
+  /** Bytes in memory from which on they are moved to a segment, 4,096 to 2^40. Default 67,108,864. */
+  checkpointSize?: number;
+  /** Share of dead rows in the segments, 0 to 1, from which on they are compacted. Default 0.3. */
+  compactionThreshold?: number;
 }
 
 /** What every long call takes. */
@@ -229,6 +274,12 @@ export interface LoadOptions extends CallOptions {
   format?: PersistenceFormat;
   /** false also takes a file whose checksum is wrong or missing (one edited by hand); all else is still checked. Default true. */
   verifyChecksum?: boolean;
+}
+
+/** Options of `recover`. */
+export interface RecoverOptions extends CallOptions {
+  /** Whose content both hold afterwards. Default 'journal'. */
+  prefer?: 'journal' | 'database';
 }
 
 /** Options of `createSnapshot`. */
@@ -316,17 +367,85 @@ export interface LoadReport {
   removed: number;
 }
 
+/** What `recover` did. */
+export interface RecoverReport {
+  /** Entries in the database now. */
+  count: number;
+  /** Entries that were added: to the database, or with `prefer: 'database'` to the journal. */
+  added: number;
+  /** Entries that were changed there. */
+  changed: number;
+  /** Entries that were removed there. */
+  removed: number;
+  /** Records of the log that were replayed when the journal was opened, the mark of a clean end included. */
+  records: number;
+  /** Bytes of a write that was under way when the last process ended; nobody was told that it was durable. */
+  truncatedBytes: number;
+  /** Milliseconds that the call took. */
+  durationMs: number;
+}
+
+/** How the journal on disk and the database differ: what the event 'difference' carries. */
+export interface Difference {
+  /** Entries that only the journal has. */
+  onlyInJournal: number;
+  /** Entries that only the database has. */
+  onlyInDatabase: number;
+  /** Entries that both have, with different content. */
+  changed: number;
+}
+
+/** The log of the journal on disk: what `walStatus` resolves to. */
+export interface JournalStatus {
+  /** Always true. */
+  enabled: boolean;
+  /** 'poisoned' when a sync has failed: nothing is written any more until the journal is opened again. */
+  status: 'active' | 'poisoned';
+  /** Folder of its files. */
+  path: string;
+  /** When a write is acknowledged. */
+  syncMode: SyncMode;
+  /** Milliseconds between syncs, in mode 'periodic'. */
+  fsyncInterval: number;
+  /** Bytes of one file. */
+  segmentSize: number;
+  /** Whether records are compressed. */
+  compression: boolean;
+  /** Milliseconds that complete files are kept. */
+  retention: number;
+  /** Files. */
+  segmentCount: number;
+  /** Files that opening would have to read. */
+  unreplayedSegments: number;
+  /** The number of the last file that opening would not read; null when there is none. */
+  lastReplayedSegment: number | null;
+  /** Bytes of its files. */
+  totalSize: number;
+  /** The same in units of 1,048,576 bytes. */
+  totalSizeMB: number;
+  /** The number of the newest change that is known to be durable. */
+  durableLsn: number;
+  /** Why nothing is written any more; null when it is. */
+  poisoned: string | null;
+  /** Whether something was refused that was not brought up since. */
+  behind: boolean;
+}
+
 /** The events of `DatabasePersistence` and what their listeners get. */
 export interface PersistenceEvents {
   /** An archive was written by `save`, `saveIncremental`, `export` or an automatic save. */
   save: [report: SaveReport];
   /** Content was loaded by `load`, `import` or `restoreSnapshot`. */
   load: [report: LoadReport];
+  /** `recover` is done, also when there was nothing to do. */
+  recover: [report: RecoverReport];
+  /** The journal on disk and the database differ, and neither was touched: `recover` settles it. */
+  difference: [difference: Difference];
   /** A snapshot was made. */
   snapshot: [snapshot: SnapshotMetadata];
   /** An automatic save wrote this file. */
   autosave: [path: string];
-  /** Work in the background failed. Without a listener (and without `onError`) it becomes a process warning, never a crash. */
+  /** Work in the background failed, or a write that nobody can be told of was refused by the journal. Without a listener (and without `onError`) it becomes a process warning, never a crash. */
   error: [error: Error];
 }
 
@@ -371,7 +490,8 @@ export class PersistenceError extends Error {
  * Saves, loads and snapshots one database.
  *
  * From the moment of construction writes through `db` are tracked by wrapping the methods of this one instance (types,
- * `this`, return values, promises and errors stay the same; `shutdown` takes the wrapping off). What was in `db` before is
+ * `this`, return values, promises and errors stay the same; `shutdown` takes the wrapping off). With `wal` the promise of an
+ * async method settles when the journal on disk has acknowledged the write too, and rejects when it could not. What was in `db` before is
  * adopted in the background. Saves read what was tracked, in Rust; they do not call the database entry by entry. Of the
  * `VectorDB` of this package nothing is wrapped and nothing is held twice: saves read it as it is.
  *
@@ -381,7 +501,7 @@ export class PersistenceError extends Error {
 export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
   /**
    * Throws TypeError/RangeError on wrong use, and PersistenceError ERR_UNSUPPORTED (format 'sqlite', options of the
-   * store such as `wal`) or ERR_LOCKED. All that needs time starts here, and its failure comes from `ready()`, `save()` and the rest.
+   * store such as `engine`) or ERR_LOCKED. All that needs time starts here, and its failure comes from `ready()`, `save()` and the rest.
    */
   constructor(db: PersistableDatabase, options: PersistenceOptions);
 
@@ -412,8 +532,28 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
    * dimension, metric, version, every entry); only then is the database touched, by the difference. Writes made to the
    * database meanwhile win. Rejects with ERR_CHECKSUM, ERR_FORMAT, ERR_CORRUPT, ERR_VERSION, ERR_DIMENSION, ERR_METRIC,
    * ERR_PATH, ERR_IO: nothing was touched; or ERR_APPLY: the database refused entries, and `content` says what it holds now.
+   * With `wal` the journal holds the same when it resolves, and without a file it is `recover()`.
    */
   load(options: LoadOptions): Promise<void>;
+  load(options?: CallOptions): Promise<void>;
+
+  /**
+   * Needs `wal`. Brings the database to what the journal on disk holds, by the difference, or the journal to what the
+   * database holds. Writes made meanwhile win. To be called once after the start, with the database empty or as the last
+   * process left it. Resolves to what was done, which is nothing when the two agree. Rejects as `load` does, with
+   * ERR_UNSUPPORTED without `wal`, and with ERR_LOCKED when another process has the journal.
+   */
+  recover(options?: RecoverOptions): Promise<RecoverReport>;
+
+  /**
+   * Needs `wal`. Resolves when everything that was written to the database before is durable in the journal, whatever the
+   * sync mode is. Rejects with ENOSPC, ERR_IO, ERR_POISONED when the journal refuses it, or with the failure of an entry
+   * that the database took but that cannot be kept.
+   */
+  flush(): Promise<void>;
+
+  /** Needs `wal`. What the log of the journal consists of, and how far it is. Changes nothing. */
+  walStatus(): Promise<JournalStatus>;
 
   /** Writes a snapshot under `<baseDir>/snapshots`, removes the oldest above `maxSnapshots`. `metadata` must be plain JSON. */
   createSnapshot(name: string, metadata?: Record<string, any>, options?: SnapshotOptions): Promise<SnapshotMetadata>;
@@ -441,7 +581,7 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
 
   /**
    * Stops auto-save, waits for running calls, saves once more when anything is unsaved (whatever `autoSaveInterval` is;
-   * an empty database that nobody wrote to is nothing to save), and takes the wrapping off the database. A second call
+   * an empty database that nobody wrote to is nothing to save), takes the wrapping off the database, and closes the journal. A second call
    * returns the same promise; other methods then reject with ERR_CLOSED. Rejects with the error of the final save; all is
    * cleaned up all the same.
    */
@@ -513,9 +653,6 @@ export interface SearchResult {
  * refused with ERR_UNSUPPORTED.
  */
 export type StorageEngine = 'memory' | 'mmap' | 'hybrid';
-
-/** When a write is acknowledged: when it is durable, or when the operating system has it. */
-export type SyncMode = 'fsync' | 'periodic' | 'async';
 
 /** Options of the log of a collection. They are kept with it and survive reopening. */
 export interface WalOptions {

@@ -45,8 +45,9 @@ test('only own properties of the options are read', (t) => {
 
 test('options of the store and formats that are to come are refused with ERR_UNSUPPORTED', (t) => {
   const baseDir = tempDir(t)
-  const wal = t.throws(() => make({ baseDir, wal: true }), { instanceOf: PersistenceError, code: 'ERR_UNSUPPORTED' } as object) as Error
-  t.regex(wal.message, /"wal"/)
+  const engine = t.throws(() => make({ baseDir, engine: 'mmap' }), { instanceOf: PersistenceError, code: 'ERR_UNSUPPORTED' } as object) as Error
+  t.regex(engine.message, /"engine"/)
+  t.regex((t.throws(() => make({ baseDir, syncMode: 'fsync' }), { code: 'ERR_UNSUPPORTED' } as object) as Error).message, /inside "wal"/)
   t.throws(() => make({ baseDir, format: 'sqlite' }), { instanceOf: PersistenceError, message: /sqlite/ })
 })
 

@@ -24,7 +24,7 @@ async function filled(t: any, count = 20, options: object = {}) {
 }
 
 test('defect 1: everything that is documented is exported from the root of the package, by require and by import', async (t) => {
-  const names = ['DatabasePersistence', 'PersistenceError', 'estimateMemoryUsage', 'exportRuvector', 'formatFileSize', 'formatTimestamp']
+  const names = ['DatabasePersistence', 'PersistenceError', 'VectorDB', 'VectorStore', 'estimateMemoryUsage', 'exportRuvector', 'formatFileSize', 'formatTimestamp']
   t.deepEqual(Object.keys(everything).filter((name) => name !== 'default' && name !== 'module.exports').sort(), names)
   const { told } = await runChild(`
     const { pathToFileURL } = require('node:url')

@@ -61,8 +61,8 @@ export function refused(persistence: DatabasePersistence): unknown[] {
     { baseDir: 'x', maxSnapshot: 1 } satisfies PersistenceOptions,
     // @ts-expect-error no such format.
     { baseDir: 'x', format: 'xml' } satisfies PersistenceOptions,
-    // @ts-expect-error load needs a path.
-    () => persistence.load({}),
+    // @ts-expect-error load of a file needs a path.
+    () => persistence.load({ format: 'json' }),
     // @ts-expect-error no such event.
     () => persistence.on('saved', () => undefined),
     // @ts-expect-error a listener of "autosave" gets a path.

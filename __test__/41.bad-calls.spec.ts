@@ -62,18 +62,19 @@ test('row 20: values of the wrong type, NaN, negative, too large', async (t) => 
     dimension: ['8', 0],
     metric: ['l2', 'Cosine', 5],
     onError: ['x', {}, 5],
+    wal: ['true', 1, null, [], () => ({}), { enabled: 'yes' }, { syncMode: 'always' }, { fsyncInterval: -1 }],
   })) {
     for (const value of values) {
-      thrown(t, () => new DatabasePersistence(new Map(), { baseDir, compression: 'zstd', [option]: value } as any), 'ERR_OPTION', `"${option}"`)
+      thrown(t, () => new DatabasePersistence(new Map(), { baseDir, compression: 'zstd', [option]: value } as any), 'ERR_OPTION', option === 'wal' && typeof value === 'object' && value !== null && !Array.isArray(value) ? `"${Object.keys(value)[0]}"` : `"${option}"`)
     }
   }
   for (const options of [undefined, null, 5, 'dir', () => ({ baseDir })]) thrown(t, () => new DatabasePersistence(new Map(), options as any), 'ERR_OPTION', 'baseDir')
   for (const db of [undefined, null, 5, 'db', {}, [], { insert: 5 }, Symbol('s')]) thrown(t, () => new DatabasePersistence(db as any, { baseDir }), 'ERR_OPTION')
   thrown(t, () => new DatabasePersistence(new Map(), { baseDir, compression: 'gzip', compressionLevel: 10 }), 'ERR_OPTION', 'gzip', '9')
   thrown(t, () => new DatabasePersistence(new Map(), { baseDir, compressionLevel: 5 }), 'ERR_OPTION', 'compression')
+  t.deepEqual(readdirSync(baseDir), [], 'a refused constructor leaves nothing')
   const inherited = Object.assign(Object.create({ compression: 'nonsense', misspelled: 1 }), { baseDir })
   t.notThrows(() => attach(t, new Map(), inherited), 'only own properties are options')
-  t.deepEqual(readdirSync(baseDir), [], 'a refused constructor leaves nothing')
 })
 
 test('row 20: a refused constructor does not hold the database', async (t) => {
@@ -81,7 +82,7 @@ test('row 20: a refused constructor does not hold the database', async (t) => {
   const own = Object.getOwnPropertyNames(map)
   thrown(t, () => new DatabasePersistence(map, { baseDir: tempDir(t), format: 'nonsense' as any }), 'ERR_OPTION')
   thrown(t, () => new DatabasePersistence(map, { baseDir: tempDir(t), format: 'sqlite' }), 'ERR_UNSUPPORTED', 'sqlite')
-  thrown(t, () => new DatabasePersistence(map, { baseDir: tempDir(t), wal: true } as any), 'ERR_UNSUPPORTED', 'wal')
+  thrown(t, () => new DatabasePersistence(map, { baseDir: tempDir(t), engine: 'mmap' } as any), 'ERR_UNSUPPORTED', 'engine')
   t.deepEqual(Object.getOwnPropertyNames(map), own)
   await attach(t, map, { baseDir: tempDir(t) }).save()
 })

@@ -5,7 +5,7 @@
 import test from 'ava'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PersistenceError, VectorDB, type VectorDBOptions } from 'ruvector-persistence'
+import { DatabasePersistence, PersistenceError, VectorDB, type VectorDBOptions } from 'ruvector-persistence'
 import { runChild } from './helpers/child'
 import { attach, rejection, until } from './helpers/persistence'
 import { tempDir } from './helpers/temp'
@@ -604,6 +604,7 @@ both('D.3, E.3: DatabasePersistence saves, snapshots and restores it', async (t,
   const other = await openDb(t, { metric: 'euclidean' })
   await other.load(path)
   t.deepEqual(contentOfDb(other), contentOfDb(db))
+  t.is(thrown(() => new DatabasePersistence(db, { baseDir: persistenceDir, wal: true })).code, 'ERR_UNSUPPORTED')
   const wrong = await openDb(t, { dimension: 3 })
   t.is((await rejection(attach(t, wrong, { baseDir: tempDir(t) }).load({ path }))).code, 'ERR_DIMENSION')
   db.insert({ id: 'kept', vector: vectorOf('kept') })

@@ -135,7 +135,7 @@ function sizeAfter(tracker: Tracker, target: NativeCollection, watch: Watch): nu
 function commit(tracker: Tracker, target: NativeCollection, watch: Watch): void {
   const { journal } = tracker;
   const written = [...watch.recorded].map((id) => ({ id, value: journal.value(id) }));
-  journal.replace(target);
+  journal.replace(target, 'loaded');
   for (const { id, value } of written) {
     if (value === null) journal.drop(id);
     else journal.put(value, 'replace');

@@ -6,19 +6,25 @@
  */
 import type { Adapter } from './adapters/adapter';
 import type { Captured } from './capture';
+import { later, type Promised } from './later';
 import { isThenable } from './wrap';
 
 interface Doubt {
   reading: boolean;
   /** What is being read says nothing: read again. */
   again: boolean;
+  /** For those who wait until it is settled. */
+  later: Promised | null;
 }
 
 export interface DoubtsOwner {
   /** Something of the id is under way; `settle` is called when it has ended. */
   mustWait(id: unknown): boolean;
-  /** The value of the id; null when there is none, undefined when the database could not be asked. */
-  settled(id: unknown, value: Captured | null | undefined): void;
+  /**
+   * The value of the id; null when there is none, undefined when the database could not be asked. What is still to be
+   * waited for, by those who are `awaited`.
+   */
+  settled(id: unknown, value: Captured | null | undefined, awaited: boolean): Promise<void> | null;
 }
 
 export class Doubts {
@@ -35,8 +41,16 @@ export class Doubts {
     if (!this.read) return;
     const doubt = this.#doubts.get(id);
     if (doubt) doubt.again = true;
-    else this.#doubts.set(id, { reading: false, again: false });
+    else this.#doubts.set(id, { reading: false, again: false, later: null });
     this.settle(id);
+  }
+
+  /** Resolves when the value of the id is known and durable; null when there is no doubt about it. */
+  settlement(id: unknown): Promise<void> | null {
+    const doubt = this.#doubts.get(id);
+    if (!doubt) return null;
+    doubt.later ??= later();
+    return doubt.later.promise;
   }
 
   renewOne(id: unknown): void {
@@ -81,6 +95,7 @@ export class Doubts {
       return;
     }
     this.#doubts.delete(id);
-    this.owner.settled(id, value);
+    const durable = this.owner.settled(id, value, doubt.later !== null);
+    doubt.later?.resolve(durable ?? Promise.resolve());
   }
 }

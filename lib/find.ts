@@ -79,5 +79,5 @@ export async function combine(tracker: Tracker, find: Find, watch: Watch): Promi
   }
   // After a clear the journal alone knows what is there.
   if (watch.swept) return;
-  journal.replace(find.collection, find.refused.values());
+  journal.replace(find.collection, 'found', find.refused.values());
 }

@@ -15,6 +15,16 @@ import { native, type NativeCollection } from './native';
 /** How an entry replaces one that is there; see `NativeCollection.put`. */
 export type Rule = 'replace' | 'ruvector';
 
+/** Who follows the changes. */
+export interface Sink {
+  /** What is recorded for this id may have changed. */
+  touched(id: unknown): void;
+  /** Everything was removed. */
+  cleared(): void;
+  /** Everything was replaced: by content that the database was brought to, or by what was found in it. */
+  replaced(how: 'loaded' | 'found'): void;
+}
+
 interface Refused {
   readonly failure: PersistenceError;
   /** Kept when a collection of another dimension would take it. */
@@ -24,6 +34,7 @@ interface Refused {
 export class Journal {
   collection: NativeCollection;
   readonly rule: Rule;
+  sink: Sink | null = null;
   #refused = new Map<unknown, Refused>();
   #revision = 0;
   /** The collection is the database itself. */
@@ -79,11 +90,13 @@ export class Journal {
     if (failure === null) return;
     // The collection took its dimension from a vector that the database should not have taken: sort the entries anew.
     this.#rebuild();
+    this.sink?.replaced('found');
   }
 
   put(entry: Captured, rule: Rule = this.rule): void {
     this.#revision++;
     this.#put(entry, rule);
+    this.sink?.touched(entry.id);
   }
 
   #put(entry: Captured, rule: Rule): void {
@@ -106,8 +119,9 @@ export class Journal {
     this.#revision++;
     if (typeof id !== 'string') return false;
     const result = this.collection.setMetadata(id, metadata, true);
-    if (typeof result === 'number') return result >= 0;
-    this.#refuse(id, { failure: toError(result), entry: null });
+    if (result === -1) return false;
+    if (typeof result !== 'number') this.#refuse(id, { failure: toError(result), entry: null });
+    this.sink?.touched(id);
     return true;
   }
 
@@ -116,12 +130,19 @@ export class Journal {
     this.#refused.delete(id);
     const removed = typeof id === 'string' && drop(this.collection, id);
     if (removed) this.#reconsider();
+    this.sink?.touched(id);
   }
 
   clear(): void {
     this.#revision++;
     this.#refused.clear();
     this.collection = this.fresh();
+    this.sink?.cleared();
+  }
+
+  /** Why what the database holds for this id cannot be kept; null when it can. */
+  failureOf(id: unknown): PersistenceError | null {
+    return this.#refused.get(id)?.failure ?? null;
   }
 
   /** What is recorded for an id: an entry, why it is refused, or null when it is not there. */
@@ -132,13 +153,17 @@ export class Journal {
     return found === null ? null : { id: id as string, vector: found.vector, metadata: found.metadata ?? null };
   }
 
-  /** Puts another content in the place of this one. Ids that are refused are given with their reasons. */
-  replace(collection: NativeCollection, refused: Iterable<Captured> = []): void {
+  /**
+   * Puts another content in the place of this one: one that the database was brought to, or was found to hold. Ids that
+   * are refused are given with their reasons.
+   */
+  replace(collection: NativeCollection, how: 'loaded' | 'found', refused: Iterable<Captured> = []): void {
     this.#revision++;
     // An empty content must not lay down a dimension that only its file had.
     this.collection = collection.length === 0 && this.#dimension === null ? this.fresh() : collection;
     this.#refused.clear();
     for (const entry of refused) this.#put(entry, 'replace');
+    this.sink?.replaced(how);
   }
 
   /** Why no archive can be written now: the first of the entries that cannot be kept. */
@@ -154,11 +179,12 @@ export class Journal {
 
   /** A collection whose last entry is gone has no dimension of its own: entries refused for theirs get another chance. */
   #reconsider(): void {
-    if (this.#dimension !== null || this.collection.length > 0 || this.#refused.size === 0) return;
-    this.#rebuild();
+    if (this.#dimension !== null || this.collection.length > 0) return;
+    for (const id of this.#rebuild()) this.sink?.touched(id);
   }
 
-  #rebuild(): void {
+  /** Sorts all entries anew; their ids. */
+  #rebuild(): unknown[] {
     const entries: Entry[] = [];
     for (const [id, { entry }] of this.#refused) {
       if (entry === null) continue;
@@ -176,6 +202,7 @@ export class Journal {
       cursor = page.next;
     }
     for (const entry of entries) this.#put(entry, 'replace');
+    return entries.map(({ id }) => id);
   }
 }
 

@@ -7,11 +7,12 @@
 import { join, resolve } from 'node:path';
 import type {
   CompressionOptions, CompressionType, DistanceMetric, ExportOptions, ExportRuvectorOptions, ImportOptions, LoadOptions,
-  PersistenceFormat, PersistenceOptions, RestoreOptions, SaveOptions, SnapshotOptions,
+  PersistenceFormat, PersistenceOptions, RecoverOptions, RestoreOptions, SaveOptions, SnapshotOptions,
 } from '../index';
 import { type Check, isBoolean, isFunction, isInteger, isOneOf, isSignal, isString, readOptions } from './checks';
 import { kindOf } from './describe';
 import { PersistenceError, wrongType, wrongValue } from './errors';
+import { isNameOfWal, isWal, readWal, type StoredSettings } from './log/options';
 
 /** Formats that this version writes and reads. */
 export type ArchiveFormat = 'json' | 'binary';
@@ -40,6 +41,8 @@ export interface Settings {
   readonly dimension?: number;
   readonly metric?: DistanceMetric;
   readonly onError?: (error: Error) => void;
+  /** null: nothing is kept between two saves. */
+  readonly wal: StoredSettings | null;
 }
 
 const FORMATS = ['json', 'binary'];
@@ -47,10 +50,10 @@ const COMPRESSIONS = ['none', 'gzip', 'brotli', 'zstd'];
 const LEVELS: Record<string, readonly [number, number]> = { gzip: [0, 9], brotli: [0, 11], zstd: [1, 22] };
 const INTERVAL_MAX = 2 ** 31 - 1;
 
-/** Options of the store, which `DatabasePersistence` does not have in this version. */
+/** Options of the store, which `DatabasePersistence` does not have; those of its journal are inside `wal`. */
 const STORE_OPTIONS = new Set([
-  'wal', 'walEnabled', 'engine', 'sync', 'syncMode', 'fsyncInterval', 'flushInterval', 'segmentSize', 'walSegmentSize', 'maxWalSize',
-  'checkpoint', 'checkpointInterval', 'compaction', 'retention', 'mmap', 'hotTierSize', 'encryption', 'encryptionKey', 'replication', 'backup',
+  'walEnabled', 'engine', 'sync', 'syncMode', 'fsyncInterval', 'flushInterval', 'segmentSize', 'walSegmentSize', 'maxWalSize',
+  'checkpoint', 'checkpointInterval', 'checkpointSize', 'compaction', 'compactionThreshold', 'retention', 'mmap', 'hotTierSize', 'encryption', 'encryptionKey', 'replication', 'backup',
 ]);
 
 export const isFormat: Check = (value, name) => {
@@ -67,14 +70,15 @@ const compressing = { compress: isBoolean, compression: isCompression, compressi
 const constructorChecks: Record<keyof PersistenceOptions, Check> = {
   baseDir: isString, format: isFormat, compression: isCompression, compressionLevel: isLevel, incremental: isBoolean,
   autoSaveInterval: isInteger(0, INTERVAL_MAX), maxSnapshots: isInteger(0, 0xffff_ffff), batchSize: isInteger(1, 1_000_000),
-  databasePath: isString, dimension: isInteger(1, 65_536), metric: isOneOf(['cosine', 'euclidean', 'dot', 'manhattan']), onError: isFunction,
+  databasePath: isString, dimension: isInteger(1, 65_536), metric: isOneOf(['cosine', 'euclidean', 'dot', 'manhattan']), onError: isFunction, wal: isWal,
 };
 
 export function readSettings(given: unknown): Settings {
   if (typeof given !== 'object' || given === null) throw wrongType(`DatabasePersistence needs options with "baseDir", got ${kindOf(given)}`);
   for (const name of Object.keys(given)) {
     if (STORE_OPTIONS.has(name)) {
-      throw new PersistenceError('ERR_UNSUPPORTED', `Option "${name}" belongs to the store, which DatabasePersistence of this version does not use; leave it out`);
+      const advice = isNameOfWal(name) ? `give it inside "wal": { wal: { ${name}: … } }` : 'leave it out';
+      throw new PersistenceError('ERR_UNSUPPORTED', `Option "${name}" belongs to the store, and is no option of DatabasePersistence; ${advice}`);
     }
   }
   const options = readOptions<PersistenceOptions>(given, 'DatabasePersistence', constructorChecks);
@@ -95,6 +99,7 @@ export function readSettings(given: unknown): Settings {
     dimension: options.dimension,
     metric: options.metric,
     onError: options.onError,
+    wal: readWal(options.wal),
   };
 }
 
@@ -110,6 +115,17 @@ export const readRestore = (given: unknown): Partial<RestoreOptions> =>
 export function readLoad(given: unknown): LoadOptions {
   const options = readOptions<LoadOptions>(given, 'load', { path: isString, format: isFormat, verifyChecksum: isBoolean, ...call });
   return required(options, 'path', 'load');
+}
+
+export const readRecover = (given: unknown): Partial<RecoverOptions> =>
+  readOptions<RecoverOptions>(given, 'recover', { prefer: isOneOf(['journal', 'database']), ...call });
+
+/** The options of a `load` that names no file: those of `recover`; null when there is one, or none may be missing. */
+export function readLoadWithout(given: unknown): Partial<RecoverOptions> | null {
+  if (given === undefined) return {};
+  const options = readOptions<LoadOptions>(given, 'load', { path: isString, format: isFormat, verifyChecksum: isBoolean, ...call });
+  if (options.path !== undefined || options.format !== undefined || options.verifyChecksum !== undefined) return null;
+  return { onProgress: options.onProgress, signal: options.signal };
 }
 
 export function readImport(given: unknown): ImportOptions {

@@ -4,21 +4,24 @@
  */
 import { EventEmitter } from 'node:events';
 import type {
-  ExportOptions, ImportOptions, LoadOptions, PersistableDatabase, PersistenceEvents, PersistenceOptions, RestoreOptions,
-  SaveIncrementalOptions, SaveOptions, SnapshotMetadata, SnapshotOptions,
+  CallOptions, ExportOptions, ImportOptions, LoadOptions, PersistableDatabase, PersistenceEvents, PersistenceOptions, RecoverOptions,
+  RecoverReport, RestoreOptions, SaveIncrementalOptions, SaveOptions, SnapshotMetadata, SnapshotOptions, JournalStatus,
 } from '../index';
 import { AutoSave } from './autosave';
 import { closedError } from './errors';
 import { createSnapshot } from './operations/create-snapshot';
 import { deleteSnapshot } from './operations/delete-snapshot';
 import { exportTo } from './operations/export';
+import { flush } from './operations/flush';
 import { importFrom } from './operations/import';
 import { listSnapshots } from './operations/list-snapshots';
 import { load } from './operations/load';
+import { recover } from './operations/recover';
 import { restoreSnapshot } from './operations/restore-snapshot';
 import { saveIncremental } from './operations/save-incremental';
 import { save } from './operations/save';
 import { shutdown } from './operations/shutdown';
+import { walStatus } from './operations/wal-status';
 import { readSettings } from './options';
 import { Session } from './session';
 
@@ -47,8 +50,22 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
     return saveIncremental(this.#session, options);
   }
 
-  async load(options: LoadOptions): Promise<void> {
+  async load(options?: LoadOptions | CallOptions): Promise<void> {
     return load(this.#session, options);
+  }
+
+  async recover(options?: RecoverOptions): Promise<RecoverReport> {
+    return recover(this.#session, options);
+  }
+
+  async flush(): Promise<void> {
+    if (this.#ending) throw closedError();
+    await flush(this.#session);
+  }
+
+  async walStatus(): Promise<JournalStatus> {
+    if (this.#ending) throw closedError();
+    return walStatus(this.#session);
   }
 
   async createSnapshot(name: string, metadata?: Record<string, any>, options?: SnapshotOptions): Promise<SnapshotMetadata> {

@@ -59,6 +59,7 @@ export class WatchedRecorder implements Recorder {
   lost(): void {
     for (const watch of this.#watches) watch.swept = true;
     this.#tracker.stale = true;
+    this.#tracker.acknowledgements.lost();
   }
 
   #touch(id: unknown): void {

@@ -8,16 +8,20 @@ import { join, resolve } from 'node:path';
 import type { PersistenceEvents } from '../index';
 import type { Adapter } from './adapters/adapter';
 import { adapterFor } from './adapters/index';
-import { adopt, checkKnown } from './adopt';
+import { adopt } from './adopt';
+import { mirror, refuseLog } from './adopt-native';
 import { asError, PersistenceError } from './errors';
 import { SavedStates } from './incremental';
 import { Journal } from './journal';
+import { Log } from './log/log';
+import { Settlement } from './log/settle';
 import { look } from './look';
 import { learnMetric } from './metric';
 import { archiveOptions, defaultPath, type Settings } from './options';
 import { claim, release } from './owners';
 import { Call } from './progress';
 import { Queue } from './queue';
+import { sample } from './sample';
 import { Tracker } from './tracker';
 
 export type Emit = <K extends keyof PersistenceEvents>(event: K, ...args: PersistenceEvents[K]) => boolean;
@@ -27,6 +31,8 @@ export class Session {
   readonly journal: Journal;
   readonly tracker: Tracker;
   readonly states: SavedStates;
+  /** The journal on disk, where there is one. */
+  readonly durable: { readonly log: Log; readonly settlement: Settlement } | null = null;
   /** The content that is mixed after a load that failed twice over: only an explicit save or load may end that. */
   suspect: PersistenceError | null = null;
   readonly #queue = new Queue();
@@ -34,12 +40,15 @@ export class Session {
   #savedRevision = 0;
   #base: Promise<void> | null = null;
   #adoption: Promise<void> | null = null;
+  /** The database was found changed around the wrapped methods, and could not be read since. */
+  #around = false;
 
   constructor(readonly db: object, readonly settings: Settings, readonly emit: Emit) {
     this.adapter = adapterFor(db);
     this.journal = new Journal(this.adapter.rule, settings.dimension ?? null, settings.metric ?? null);
     this.tracker = new Tracker(db, this.adapter, this.journal);
     this.states = new SavedStates(settings.base);
+    if (settings.wal !== null) this.durable = this.#makeDurable(settings.wal);
     claim(db);
     try {
       this.tracker.wrap();
@@ -48,6 +57,22 @@ export class Session {
       throw error;
     }
     this.ready().catch(() => undefined);
+  }
+
+  #makeDurable(wal: NonNullable<Settings['wal']>): NonNullable<Session['durable']> {
+    const { adapter, journal, tracker, settings } = this;
+    refuseLog(adapter);
+    const background = (error: unknown): void => this.background(error);
+    const log = new Log(settings.base, wal, journal, background);
+    const settlement = new Settlement(log, journal, (difference) => this.emit('difference', difference));
+    const reread = (): Promise<void> => this.run({}, async () => {
+      await this.known();
+      const refusal = settlement.refusal() ?? journal.refusal();
+      if (refusal !== null) throw refusal;
+    });
+    journal.sink = log;
+    tracker.acknowledgements.wait({ record: (work) => log.record(work), reread, background }, adapter.kind === 'generic');
+    return { log, settlement };
   }
 
   /** Runs one call in its turn. `options` are checked ones. */
@@ -67,21 +92,30 @@ export class Session {
     const [base, adoption] = await Promise.allSettled([this.opened(), this.adopted()]);
     if (base.status === 'rejected') throw base.reason;
     if (adoption.status === 'rejected') throw adoption.reason;
+    await this.durable?.settlement.settle();
   }
 
-  /** Resolves when the folder is usable. */
+  /** Resolves when the folder is usable, and the journal in it open. */
   opened(): Promise<void> {
-    this.#base ??= this.states.open().catch((error: unknown) => {
+    this.#base ??= this.#open().catch((error: unknown) => {
       this.#base = null;
       throw error;
     });
     return this.#base;
   }
 
+  async #open(): Promise<void> {
+    const log = this.durable?.log;
+    await this.states.open().catch((error: PersistenceError) => {
+      log?.store.refuse(error);
+      throw error;
+    });
+    await log?.store.open();
+  }
+
   /** Resolves when what was in the database before is in the journal. */
   adopted(): Promise<void> {
-    const adopting = (): Promise<void> => (this.adapter.direct ? this.#mirror() : adopt(this.tracker, this.settings));
-    this.#adoption ??= adopting().catch((error: unknown) => {
+    this.#adoption ??= (this.adapter.direct ? mirror : adopt)(this.tracker, this.settings).catch((error: unknown) => {
       this.#adoption = null;
       throw error;
     });
@@ -90,25 +124,45 @@ export class Session {
 
   /** Resolves when the journal holds everything that the database holds, writes that were started before included. */
   async known(): Promise<void> {
-    if (this.adapter.direct) return this.#mirror();
+    if (this.adapter.direct) return mirror(this.tracker, this.settings);
     await this.adopted();
     await this.tracker.landed();
-    if (!this.tracker.stale && (await look(this.tracker)).agrees) return;
-    // Something was written around the wrapped methods, or could not be followed.
-    this.#adoption = null;
-    this.tracker.adopted = false;
-    await this.adopted();
+    const { stale } = this.tracker;
+    if (stale || !(await look(this.tracker)).agrees || !(await this.#holds())) await this.#adoptAnew(stale && !this.#around);
+    await this.#settled();
   }
 
-  /** The database is a native collection: that is the content. One that was closed meanwhile is taken as it was last. */
-  async #mirror(): Promise<void> {
+  /** Whether entries that are looked at are what they have to be. Without a journal on disk the count alone decides. */
+  async #holds(): Promise<boolean> {
+    return this.durable === null || sample(this.tracker);
+  }
+
+  /** Something could not be followed, or (not `followed`) was written around the wrapped methods. */
+  async #adoptAnew(followed: boolean): Promise<void> {
+    const { durable, tracker } = this;
+    this.#adoption = null;
+    tracker.adopted = false;
+    this.#around = !followed;
+    if (durable !== null) {
+      durable.log.leader = followed ? 'database' : null;
+      tracker.stale = true;
+    }
     try {
-      const collection = await this.adapter.direct!();
-      checkKnown({ dimension: collection.dimension || null, metric: collection.metric }, this.settings);
-      this.journal.mirror(collection);
-      this.tracker.adopted = true;
+      await this.adopted();
+      this.#around = false;
+    } finally {
+      if (durable !== null) durable.log.leader = null;
+    }
+  }
+
+  /** A journal on disk that cannot be written is no reason to refuse a save, when it is known what it should hold. */
+  async #settled(): Promise<void> {
+    if (this.durable === null) return;
+    try {
+      await this.durable.settlement.settle();
     } catch (error) {
-      if (!this.tracker.adopted || (error as PersistenceError).code !== 'ERR_CLOSED') throw error;
+      if (this.durable.log.standing !== 'same') throw error;
+      this.background(error);
     }
   }
 
@@ -124,7 +178,7 @@ export class Session {
   async savable(): Promise<void> {
     await this.opened();
     await learnMetric(this.tracker, this.settings);
-    const refusal = this.journal.refusal();
+    const refusal = this.durable?.settlement.refusal() ?? this.journal.refusal();
     if (refusal !== null) throw refusal;
   }
 

@@ -6,6 +6,7 @@
  * who work over a longer time (adoption, loading) set a `Watch` and learn which ids were written meanwhile.
  * It keeps no content itself and never saves.
  */
+import { Acknowledgements } from './acknowledge';
 import type { Adapter, Known, Recorder, Write } from './adapters/adapter';
 import type { Captured } from './capture';
 import { Doubts } from './doubts';
@@ -35,6 +36,8 @@ export class Tracker implements Known {
   contested: Set<unknown> | null = null;
   /** While set, calls are our own and pass untouched. */
   passing: (() => boolean) | null = null;
+  /** What the ends of calls wait for. */
+  readonly acknowledgements = new Acknowledgements(() => this.#doubts);
   /** Grows with every beginning and every end of a write, by the number of ids it may change. */
   sequence = 0;
   readonly #pending = new Set<Promise<void>>();
@@ -52,7 +55,7 @@ export class Tracker implements Known {
     this.#doubts = new Doubts(adapter.read, this.#pending, {
       // While a write of the id is under way, its end comes back to the doubt; our own writing and contested ids as well.
       mustWait: (id) => this.#flights.has(id) || this.#sweeping > 0 || this.#isOurs(id) || this.contested?.has(id) === true,
-      settled: (id, value) => this.#settled(id, value),
+      settled: (id, value, awaited) => this.#settled(id, value, awaited),
     });
   }
 
@@ -139,6 +142,7 @@ export class Tracker implements Known {
 
   /** The id must be read from the database, once nothing of it is under way. */
   doubt(id: unknown): void {
+    this.acknowledgements.doubted(id);
     this.#doubts.add(id);
   }
 
@@ -152,15 +156,21 @@ export class Tracker implements Known {
     if (ids !== 'all') for (const id of ids) if (this.#isOurs(id)) this.contested?.add(id);
 
     let land: (() => void) | null = null;
-    const end = (record: (recorder: Recorder) => void): void => {
+    const { acknowledgements } = this;
+    const call = acknowledgements.begin();
+    const end = (record: (recorder: Recorder) => void): Promise<void> | null => {
       this.sequence += weight;
-      this.#recorder.during(serial, record);
-      if (ids === 'all') this.#endSweep();
-      else for (const id of ids) this.#endId(id);
+      const durable = acknowledgements.end(call, () => {
+        this.#recorder.during(serial, record);
+        if (ids === 'all') this.#endSweep();
+        else for (const id of ids) this.#endId(id);
+      });
       land?.();
+      return durable;
     };
     return {
       args: write.args,
+      run: (work) => acknowledgements.run(call, work),
       later: () => {
         const landing = new Promise<void>((resolve) => {
           land = () => {
@@ -170,8 +180,12 @@ export class Tracker implements Known {
         });
         this.#pending.add(landing);
       },
-      done: (result) => end((recorder) => write.record(result, recorder)),
-      failed: () => end((recorder) => write.failed?.(recorder)),
+      done: (result, canWait) => {
+        const durable = end((recorder) => write.record(result, recorder));
+        if (!canWait) acknowledgements.unawaited(durable);
+        return durable;
+      },
+      failed: () => acknowledgements.unawaited(end((recorder) => write.failed?.(recorder))),
     };
   }
 
@@ -211,11 +225,13 @@ export class Tracker implements Known {
   }
 
   /** `undefined`: the database could not be asked. */
-  #settled(id: unknown, value: Captured | null | undefined): void {
+  #settled(id: unknown, value: Captured | null | undefined, awaited: boolean): Promise<void> | null {
     this.sequence++;
-    if (value === undefined) this.stale = true;
-    else if (value === null) this.#recorder.drop(id);
-    else this.#recorder.put(value, 'replace');
+    if (value === undefined) {
+      this.stale = true;
+      return awaited ? this.acknowledgements.reread() : null;
+    }
+    return this.acknowledgements.settle(() => (value === null ? this.#recorder.drop(id) : this.#recorder.put(value, 'replace')), awaited);
   }
 
   readonly #recorder = new WatchedRecorder(this, this.#watches);

@@ -2,8 +2,8 @@
  * The wrapping of one method of one instance, and its removal.
  *
  * Promises: `this`, arguments, the returned value (the same object, or for a plain promise one that settles the same way),
- * exceptions and rejections are what they would be without the wrapping; a promise nobody handles is still reported as
- * unhandled. `unwrap` leaves the instance exactly as it was: no own property where there was none. What a call
+ * exceptions and rejections are what they would be without the wrapping, but that a plain promise may settle later, and
+ * reject when what was done could not be kept; a promise nobody handles is still reported as unhandled. `unwrap` leaves the instance exactly as it was: no own property where there was none. What a call
  * means is not decided here (see the adapters), nor what is kept of it (see `tracker.ts`).
  */
 import { types } from 'node:util';
@@ -18,9 +18,12 @@ export interface Around {
 /** One call under way. Exactly one of `done` and `failed` is called, once. */
 export interface Watched {
   readonly args: unknown[];
-  /** Called at once with what an async call will settle. */
+  /** Makes the call. */
+  run(work: () => unknown): unknown;
+  /** Called at once when the call will settle later. */
   later(): void;
-  done(result: unknown): void;
+  /** What a caller who can be kept waiting waits for; null when nothing. */
+  done(result: unknown, canWait: boolean): Promise<void> | null;
   failed(): void;
 }
 
@@ -52,7 +55,7 @@ export function wrapMethod(target: object, name: string, around: Around): () => 
 function follow(original: (...args: unknown[]) => unknown, self: unknown, watched: Watched): unknown {
   let result: unknown;
   try {
-    result = Reflect.apply(original, self, watched.args);
+    result = watched.run(() => Reflect.apply(original, self, watched.args));
   } catch (error) {
     watched.failed();
     throw error;
@@ -61,8 +64,8 @@ function follow(original: (...args: unknown[]) => unknown, self: unknown, watche
     watched.later();
     return result.then(
       (value) => {
-        watched.done(value);
-        return value;
+        const durable = watched.done(value, true);
+        return durable === null ? value : durable.then(() => value);
       },
       (error: unknown) => {
         watched.failed();
@@ -74,14 +77,18 @@ function follow(original: (...args: unknown[]) => unknown, self: unknown, watche
     watched.later();
     observe(result, watched);
   } else {
-    watched.done(result);
+    watched.done(result, false);
   }
   return result;
 }
 
+/** What Node.js itself puts on promises while somebody uses an AsyncLocalStorage or other async hooks. */
+const NODES = new Set(['async_id_symbol', 'trigger_async_id_symbol', 'kResourceStore']);
+
 /** A promise whose derived promise nobody can tell from it. */
 function isOrdinaryPromise(value: unknown): value is Promise<unknown> {
-  return types.isPromise(value) && Object.getPrototypeOf(value) === Promise.prototype && Reflect.ownKeys(value).length === 0;
+  if (!types.isPromise(value) || Object.getPrototypeOf(value) !== Promise.prototype) return false;
+  return Reflect.ownKeys(value).every((key) => typeof key === 'symbol' && NODES.has(key.description ?? ''));
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -97,7 +104,7 @@ function observe(result: PromiseLike<unknown>, watched: Watched): void {
     act();
   };
   try {
-    result.then((value) => once(() => watched.done(value)), () => once(() => watched.failed()));
+    result.then((value) => once(() => watched.done(value, false)), () => once(() => watched.failed()));
   } catch {
     once(() => watched.failed());
   }

@@ -51,8 +51,11 @@ fn marked(path: &Path) -> (f32, usize) {
     let expect = Expect { verify: true, ..Expect::default() };
     let request = load::Request { path: path.to_str().unwrap(), expect, operation: "load" };
     let loaded = load::run(&request, &Control::default()).unwrap().collection;
-    let mark = loaded.get("id-0").unwrap().vector[0];
-    assert!(loaded.version().entries().all(|entry| entry.vector.iter().all(|x| *x == mark)), "a mixture was loaded");
+    let mark = loaded.get("id-0").unwrap().unwrap().vector[0];
+    assert!(
+        loaded.version().entries().all(|entry| entry.unwrap().vector.iter().all(|x| *x == mark)),
+        "a mixture was loaded"
+    );
     (mark, loaded.len())
 }
 

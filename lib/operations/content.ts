@@ -54,6 +54,7 @@ async function replace(session: Session, request: ContentRequest, call: Call, wa
     call.stage(READING, 100);
     const { revision, ...applied } = await (session.adapter.direct ? applyDirectly(session, target) : apply({ tracker, watch, target, batchSize: settings.batchSize, call, source }));
     session.suspect = null;
+    await follow(session);
     if (!request.merge && watch.recorded.size === 0 && session.isDefaultFile(path)) session.markSaved(revision ?? journal.revision);
     call.succeed(operation, staged.length, `Loaded ${staged.length} entries from ${source}`);
     session.emit('load', { operation, path, count: journal.size, ...applied });
@@ -70,6 +71,17 @@ async function applyDirectly({ journal: { collection } }: Session, target: Nativ
   const refused = target.describe(collection.dimension || undefined, collection.metric ?? undefined);
   if (refused !== null) throw toError(refused);
   return { added, changed, removed, revision: unwrap(await collection.replaceWith(target)) };
+}
+
+/** The journal on disk gets the new content as a whole; until then it holds the one before. */
+async function follow({ durable }: Session): Promise<void> {
+  try {
+    await durable?.log.catchUp();
+  } catch (error) {
+    if (!(error instanceof PersistenceError)) throw error;
+    const { code, message, path, offset, cause } = error;
+    throw new PersistenceError(code, `The new content is in the database. ${message}`, { path, offset, cause, content: 'new' });
+  }
 }
 
 /** What the content of the file must agree with. */

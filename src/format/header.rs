@@ -9,7 +9,7 @@
 //! | 16 | 16 | id of the store |
 //! | 32 | 16 | id of the collection; zeros in files of the store itself |
 //! | 48 | 8 | number of the file within its collection |
-//! | 56 | 4 | generation of the manifest when the file was made, its low 32 bits |
+//! | 56 | 4 | generation of the manifest when a segment was made, or that a log file or dead rows were made for; low 32 bits |
 //! | 60 | 4 | CRC-32 of the 60 bytes before |
 //!
 //! Numbers are little-endian.
@@ -80,7 +80,8 @@ pub struct Header {
     pub owner: Owner,
     /// Its number within its collection.
     pub number: u64,
-    /// Generation of the manifest when it was made (low 32 bits).
+    /// Generation of the manifest when it was made, or, of a log file and of dead rows, of the one that it was made for
+    /// (low 32 bits).
     pub generation: u32,
 }
 

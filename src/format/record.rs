@@ -206,7 +206,7 @@ pub fn compress(record: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// LSN, time and `synced` of what may be a record; `None` when it cannot be one.
+/// LSN and `synced` of what may be a record; `None` when it cannot be one.
 pub fn peek(bytes: &[u8]) -> Option<(u64, u64)> {
     let word = |offset| array::<8>(bytes, offset).map(u64::from_le_bytes);
     let [kind, flag, zero_a, zero_b] = array::<4>(bytes, 24)?;
@@ -272,6 +272,9 @@ impl Change {
     }
 }
 
+/// Id and metadata of an entry.
+type Head = (Box<str>, Option<Box<str>>);
+
 /// What is left of a body.
 struct Body<'a>(&'a [u8]);
 
@@ -309,7 +312,7 @@ impl<'a> Body<'a> {
     }
 
     /// Ids and metadata of a put, and its dimension.
-    fn heads(&mut self) -> Option<(Vec<(Box<str>, Option<Box<str>>)>, usize)> {
+    fn heads(&mut self) -> Option<(Vec<Head>, usize)> {
         let count = self.count(6)?;
         let dimension = u32::from_le_bytes(self.take()?) as usize;
         let (lengths, _) = self.bytes(count.checked_mul(6)?)?.as_chunks::<6>();

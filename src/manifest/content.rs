@@ -107,7 +107,7 @@ pub struct Settings {
     pub memtable_size: u64,
     /// Bytes of entries on the heap, engine `hybrid` only.
     pub hot_tier_size: u64,
-    /// The share of dead bytes in the segments from which on they are compacted; above 1: never.
+    /// The share of dead rows from which on a segment is compacted; above 1: never.
     pub compaction_threshold: f64,
     /// Milliseconds between looks whether to compact; 0: only after checkpoints.
     pub compaction_interval: u64,
@@ -216,8 +216,28 @@ pub struct WalRef {
     pub length: Option<u64>,
     /// The last LSN in it; null for the file that is written.
     pub last_lsn: Option<u64>,
-    /// Time of the last record, microseconds since 1970; null for the file that is written.
+    /// A time that no record in it is newer than, microseconds since 1970; null for the file that is written.
     pub last_time: Option<u64>,
+    /// Records before this place are behind the checkpoint: opening need not read them. Absent: from the first on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_from: Option<LogPlace>,
+}
+
+impl WalRef {
+    /// A file that is about to be written.
+    pub fn begun(number: u64, first_lsn: u64) -> WalRef {
+        WalRef { number, first_lsn, length: None, last_lsn: None, last_time: None, replay_from: None }
+    }
+}
+
+/// A place between two records of a log file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LogPlace {
+    /// Where in the file.
+    pub offset: u64,
+    /// The last LSN before it.
+    pub lsn: u64,
 }
 
 /// Everything that makes a collection.
@@ -282,15 +302,25 @@ impl Manifest {
         if !self.wal.is_sorted_by(|a, b| a.number < b.number) {
             return Err("the log files are not in order".to_owned());
         }
+        for file in &self.wal {
+            let beyond = |place: LogPlace| {
+                place.lsn.saturating_add(1) < file.first_lsn
+                    || place.lsn > self.checkpoint_lsn
+                    || file.length.is_some_and(|length| place.offset > length)
+            };
+            if file.replay_from.is_some_and(beyond) {
+                return Err(format!("the place to replay log file {} from is not in it", file.number));
+            }
+        }
         for pair in self.wal.windows(2) {
             let [before, after] = pair else { continue };
             match (before.length, before.last_lsn, before.last_time) {
-                (Some(_), Some(last), Some(_)) if last + 1 == after.first_lsn => {}
+                (Some(_), Some(last), Some(_)) if last.checked_add(1) == Some(after.first_lsn) => {}
                 _ => return Err(format!("the log has a gap before record {}", after.first_lsn)),
             }
         }
-        let from = self.wal.first().map_or(self.checkpoint_lsn + 1, |first| first.first_lsn);
-        if from > self.checkpoint_lsn + 1 {
+        let from = self.wal.first().map_or(0, |first| first.first_lsn);
+        if from > self.checkpoint_lsn.saturating_add(1) {
             return Err(format!("the log begins with record {from}, the segments end with {}", self.checkpoint_lsn));
         }
         Ok(())

@@ -6,7 +6,9 @@
 
 mod content;
 
-pub use content::{DeadRef, Engine, Manifest, MmapSettings, SegmentRef, Settings, SyncMode, WalRef, WalSettings};
+pub use content::{
+    DeadRef, Engine, LogPlace, Manifest, MmapSettings, SegmentRef, Settings, SyncMode, WalRef, WalSettings,
+};
 
 use crate::env::fs::{self, Fs};
 use crate::error::{Error, Kind, Result};
@@ -92,6 +94,25 @@ impl Root {
         Root { owner, manifest: Manifest::new(settings), hash: String::new(), in_doubt: false }
     }
 
+    /// Refuses to go on when the manifest on disk is not this one: then the folder was removed, or another was put in its
+    /// place, and nothing in it is ours to change.
+    pub fn check_place(&mut self, fs: &dyn Fs, directory: &Path) -> Result<()> {
+        if self.manifest.generation == 0 || self.in_doubt {
+            return Ok(());
+        }
+        let path = directory.join(FILE_NAME);
+        let found = fs::read_whole(fs, &path, MANIFEST_BYTES_MAX).map(|bytes| hash(&bytes));
+        match found {
+            Ok(found) if found == self.hash => Ok(()),
+            Err(error) if error.kind == Kind::Io => Err(error),
+            _ => {
+                self.in_doubt = true;
+                let message = "the folder of the collection was removed, or something else was put in its place";
+                Err(Error::new(Kind::Io, message).in_file(&path))
+            }
+        }
+    }
+
     /// Puts the next manifest in the place of this one: `change` makes it from this one. On an error this one stands,
     /// here and on disk; only a failed sync of the directory leaves open which of the two is on disk.
     pub fn replace(&mut self, fs: &dyn Fs, directory: &Path, change: impl FnOnce(&mut Manifest)) -> Result<()> {
@@ -109,6 +130,7 @@ impl Root {
                 "the manifest is in doubt since a failed sync: open the store again",
             ));
         }
+        self.check_place(fs, directory)?;
         match fs::replace(fs, &directory.join(FILE_NAME), &bytes) {
             Ok(()) => {
                 *self = Root { owner: self.owner, hash: hash(&bytes), manifest: next, in_doubt: false };
@@ -145,8 +167,8 @@ mod tests {
             },
         ];
         manifest.wal = vec![
-            WalRef { number: 2, first_lsn: 1, length: Some(4_000), last_lsn: Some(20), last_time: Some(5) },
-            WalRef { number: 5, first_lsn: 21, length: None, last_lsn: None, last_time: None },
+            WalRef { length: Some(4_000), last_lsn: Some(20), last_time: Some(5), ..WalRef::begun(2, 1) },
+            WalRef { replay_from: Some(LogPlace { offset: 96, lsn: 20 }), ..WalRef::begun(5, 21) },
         ];
         manifest
     }
@@ -182,6 +204,8 @@ mod tests {
         refused(&|manifest| manifest.wal[0].last_lsn = None);
         refused(&|manifest| manifest.wal[0].last_lsn = Some(21));
         refused(&|manifest| manifest.wal[1].first_lsn = 22);
+        refused(&|manifest| manifest.wal[1].replay_from.as_mut().unwrap().lsn = 21);
+        refused(&|manifest| manifest.wal[1].replay_from.as_mut().unwrap().lsn = 19);
         refused(&|manifest| {
             manifest.wal.remove(0);
             manifest.checkpoint_lsn = 10;

@@ -66,6 +66,9 @@ impl Core {
     pub fn checkpoint(&self, compact: Compact) -> Result<Report> {
         let Some(log) = &self.log else { return Ok(Report::default()) };
         let _turn = held(&self.turn);
+        self.check_certain()?;
+        // Everything before this place will be behind the checkpoint.
+        let place = log.place();
         self.check_open()?;
         let (version, time) = {
             let mut state = self.write();
@@ -104,6 +107,10 @@ impl Core {
             manifest.next_segment = number;
             manifest.checkpoint_lsn = version.lsn();
             manifest.checkpoint_time = time;
+            for file in &mut manifest.wal {
+                file.replay_from =
+                    place.filter(|place| place.0 == file.number).map(|place| place.1).or(file.replay_from);
+            }
             manifest.settings.describe(version.description());
             if compacted {
                 manifest.last_compaction = now / 1_000;
@@ -135,11 +142,15 @@ impl Core {
             return Ok(self.write().replace_with(version));
         }
         let Some(log) = &self.log else { return Err(Error::new(Kind::ReadOnly, "opened for reading only")) };
+        self.check_certain()?;
         let before = held(&self.root).manifest.clone();
         let (first_lsn, mut number) = (self.read().lsn() + 1, before.next_segment);
+        // What the new content does not know of itself stays as it was.
+        let (new, old) = (version.description(), self.read().description());
+        let description = Description { dimension: new.dimension.or(old.dimension), metric: new.metric.or(old.metric) };
         let mut written = Vec::new();
         for group in group(version.whole().iter()) {
-            let made = self.write_rows(&group, number, version.description(), Some(first_lsn));
+            let made = self.write_rows(&group, number, description, Some(first_lsn));
             let made = made.inspect_err(|_| self.discard(&written))?;
             number += u64::from(made.is_some());
             written.push(made);
@@ -156,7 +167,7 @@ impl Core {
                 manifest.next_segment = number;
                 manifest.checkpoint_lsn = lsn;
                 manifest.checkpoint_time = time;
-                manifest.settings.describe(version.description());
+                manifest.settings.describe(description);
             })?;
             Ok(lsn)
         })();
@@ -165,7 +176,7 @@ impl Core {
             let dead = DeadRows::new(made.segment.rows());
             Sealed { part: super::part::Part::Segment(made.segment), dead }
         });
-        self.write().replace(sealed.collect(), version.description(), lsn);
+        self.write().replace(sealed.collect(), description, lsn);
         self.retire(&before);
         Ok(lsn)
     }
@@ -194,10 +205,11 @@ impl Core {
         let mut builder = Builder::create(self.fs.clone(), &path, header, dimension, description.metric)?;
         for source in &group.sources {
             for row in source.dead.live_from(0) {
-                if let Some(view) = source.part.row(row)? {
+                let pushed = source.part.with_row(row, |view| {
                     let lsn = lsn.unwrap_or(view.lsn);
-                    builder.push(Row { id: view.id, vector: view.vector, metadata: view.metadata, lsn })?;
-                }
+                    builder.push(Row { id: view.id, vector: view.vector, metadata: view.metadata, lsn })
+                })?;
+                pushed.transpose()?;
             }
         }
         let sealed = builder.finish()?;
@@ -256,10 +268,13 @@ impl Core {
         // The log may have named a new file meanwhile; segments change only in our turn.
         debug_assert_eq!(root.manifest.next_segment, before.next_segment);
         let now = self.fs.now_us();
-        root.replace(&*self.fs, &self.paths.home, |manifest| {
+        let replaced = root.replace(&*self.fs, &self.paths.home, |manifest| {
             change(manifest);
             wal_retention::expire(manifest, now);
-        })
+        });
+        let in_doubt = root.in_doubt;
+        drop(root);
+        replaced.inspect_err(|error| self.poison_if(in_doubt, error))
     }
 
     /// Removes the files that the manifest before named and this one does not. Failing to is no failure: they are

@@ -62,7 +62,7 @@ impl Collection {
 
     /// A collection of those segments, as it was at `lsn`.
     pub fn of(description: Description, sealed: Vec<Sealed>, lsn: u64) -> Self {
-        Collection { description, sealed, memtable: Memtable::default(), lsn }
+        Collection { description, sealed, lsn, ..Collection::default() }
     }
 
     /// Dimension and metric, as far as they are known.
@@ -123,7 +123,7 @@ impl Collection {
         }
         for sealed in self.sealed.iter().rev() {
             if let Some(row) = sealed.find(id)? {
-                return Ok(sealed.part.row(row)?.map(read));
+                return sealed.part.with_row(row, read);
             }
         }
         Ok(None)
@@ -311,8 +311,8 @@ impl Collection {
                         Before::Nothing => {}
                         Before::Row(row) => drop(self.memtable.insert(row)),
                         Before::Sealed(part, row) => {
-                            let Some(view) = part.row(row)? else { continue };
-                            self.memtable.insert(Row { lsn: view.lsn, entry: view.to_entry() });
+                            let held = part.with_row(row, |view| Row { lsn: view.lsn, entry: view.to_entry() })?;
+                            held.map(|row| self.memtable.insert(row));
                         }
                     }
                 }
@@ -371,7 +371,7 @@ impl Collection {
 
     /// The content of a version in the place of this one, shared with it; gives the LSN.
     pub fn replace_with(&mut self, version: &Version) -> u64 {
-        *self = Collection::of(version.description(), version.whole(), self.lsn + 1);
+        self.replace(version.whole(), version.description(), self.lsn + 1);
         self.lsn
     }
 

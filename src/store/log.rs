@@ -11,7 +11,7 @@ use super::collection::{Collection, Undo};
 use super::wal_files::WalFiles;
 use crate::error::{Error, Kind, Result};
 use crate::format::record::{self, Change};
-use crate::manifest::SyncMode;
+use crate::manifest::{LogPlace, SyncMode};
 use crate::workers;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -76,6 +76,8 @@ struct Queue {
     poison: Option<Error>,
     closing: bool,
     ended: bool,
+    /// A place in the log up to which everything is durable, and the number of its file.
+    place: Option<(u64, LogPlace)>,
 }
 
 struct Shared {
@@ -157,9 +159,21 @@ impl Log {
         last
     }
 
+    /// A place in the log up to which everything is durable, and the number of its file.
+    pub fn place(&self) -> Option<(u64, LogPlace)> {
+        held(&self.shared.queue).place
+    }
+
     /// The LSN up to which everything is durable.
     pub fn durable(&self) -> u64 {
         held(&self.shared.queue).durable
+    }
+
+    /// Nothing is written any more, for this reason.
+    pub fn end_with(&self, error: &Error) {
+        held(&self.shared.queue).poison.get_or_insert_with(|| error.again());
+        self.shared.work.notify_one();
+        self.shared.done.notify_all();
     }
 
     /// The failed sync that ended writing.
@@ -368,7 +382,9 @@ impl Writer {
             count += 1;
             records.push(self.files.packed(std::mem::take(&mut pending.bytes)));
         }
-        records.iter_mut().for_each(|record| record::set_synced(record, durable));
+        // Refused records count as settled, but the log does not know of them before it has their void.
+        let synced = durable.min(first_lsn - 1);
+        records.iter_mut().for_each(|record| record::set_synced(record, synced));
         let last = group.get(count.saturating_sub(1)).map_or((first_lsn, first_time), |last| (last.lsn, last.time));
         self.files.append(&records, last)?;
         self.void = None;
@@ -410,6 +426,7 @@ impl Writer {
         }
         if synced {
             queue.durable = queue.settled;
+            queue.place = self.files.place();
         }
         let report = Progress { settled: queue.settled, durable: queue.durable, refused: None };
         drop(queue);

@@ -5,10 +5,12 @@ use super::log::held;
 use super::paths::{COLLECTIONS, Paths, check_name};
 use super::recovery;
 use super::stored::StoredCollection;
+use super::verify::Verified;
+use crate::control::Control;
 use crate::env::fs::{Fs, Lock, read_whole, replace};
 use crate::env::new_uuid;
 use crate::error::{Error, Kind, Result};
-use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner};
+use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner, VERSION, array};
 use crate::manifest::{self, Engine, Root, Settings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -78,8 +80,14 @@ impl Store {
         };
         if !there {
             make(&*fs, base)?;
+        } else if writable {
+            // Names that a killed process gave may be known to the page cache only; what follows relies on them.
+            fs.sync_directory(base)?;
+            if names.iter().any(|name| name == COLLECTIONS) {
+                fs.sync_directory(&base.join(COLLECTIONS))?;
+            }
         }
-        let id = identity(&*fs, base)?;
+        let id = identity(&*fs, base, writable)?;
         let store =
             Store { fs, base: base.to_path_buf(), id, writable, lock: Mutex::new(lock), open: Mutex::default() };
         if writable {
@@ -105,6 +113,33 @@ impl Store {
     fn check_writable(&self) -> Result<Arc<dyn Lock>> {
         let refused = || Error::new(Kind::ReadOnly, "the store was opened for reading only").in_file(&self.base);
         self.lock()?.ok_or_else(refused)
+    }
+
+    pub(super) fn fs(&self) -> &Arc<dyn Fs> {
+        &self.fs
+    }
+
+    pub(super) fn id(&self) -> [u8; 16] {
+        self.id
+    }
+
+    /// Closes a collection, when it is open.
+    pub fn close_collection(&self, name: &str) -> Result<()> {
+        let found = held(&self.open).remove(name);
+        found.map_or(Ok(()), |found| found.close())
+    }
+
+    /// Reads every byte of a collection's files, also of one that cannot be opened.
+    pub fn verify(&self, name: &str, control: &Control) -> Result<Verified> {
+        check_name(name)?;
+        let open = held(&self.open).get(name).filter(|open| !open.is_closed()).cloned();
+        if let Some(open) = open {
+            return open.verify(control);
+        }
+        let home = Paths::home(&self.base, name);
+        let root = manifest::read(&*self.fs, &home, self.id)?;
+        let paths = Paths::of(&self.base, name, &root);
+        super::verify::verify(&self.fs, &paths, &root, control)
     }
 
     /// Its folder.
@@ -160,8 +195,8 @@ impl Store {
         }
         let owner = Owner { store: self.id, collection: new_uuid() };
         let volatile = settings.engine == Engine::Memory;
-        let paths = Paths::of(&self.base, name, settings.wal.directory.as_deref());
         let mut root = Root::first(owner, settings);
+        let paths = Paths::of(&self.base, name, &root);
         let opened = if volatile {
             let description = root.manifest.settings.description()?;
             recovery::in_memory(name, root, Collection::new(description))
@@ -192,6 +227,9 @@ impl Store {
         self.fs.make_directory(&paths.segments)?;
         if let Some(parent) = paths.wal.parent() {
             self.fs.make_directory(parent)?;
+            if let Some(above) = parent.parent() {
+                self.fs.sync_directory(above)?;
+            }
             self.fs.make_directory(&paths.wal)?;
             self.fs.sync_directory(parent)?;
         }
@@ -214,15 +252,16 @@ impl Store {
         if !self.is_there(name) {
             return Err(Error::new(Kind::NotFound, format!("there is no collection '{name}'")).in_file(&self.base));
         }
-        // Logs in another place first: once the collection has lost its name nobody would find them.
+        // A log in another place loses its collection first; a crash between leaves a folder that nothing reads.
         let collections = self.base.join(COLLECTIONS);
-        let settings = manifest::read(&*self.fs, &collections.join(name), self.id).map(|root| root.manifest.settings);
-        let elsewhere = settings.ok().and_then(|settings| settings.wal.directory);
+        let root = manifest::read(&*self.fs, &collections.join(name), self.id).ok();
+        let elsewhere = root.filter(|root| root.manifest.settings.wal.directory.is_some());
+        let elsewhere = elsewhere.map(|root| Paths::of(&self.base, name, &root).wal);
         let dropped = collections.join(format!("{DROPPED}{}", crate::env::new_id()));
         self.fs.rename(&collections.join(name), &dropped)?;
         self.fs.sync_directory(&collections)?;
         if let Some(elsewhere) = elsewhere {
-            remove_tree(&*self.fs, &Path::new(&elsewhere).join(name))?;
+            remove_tree(&*self.fs, &elsewhere)?;
         }
         remove_tree(&*self.fs, &dropped)
     }
@@ -291,10 +330,16 @@ fn make(fs: &dyn Fs, base: &Path) -> Result<()> {
     replace(fs, &base.join(STORE), &header.encode()).map_err(|refused| refused.error)
 }
 
-/// The id of the store.
-fn identity(fs: &dyn Fs, base: &Path) -> Result<[u8; 16]> {
+/// The id of the store. One that a newer version of the format wrote may be readable and not writable.
+fn identity(fs: &dyn Fs, base: &Path, writable: bool) -> Result<[u8; 16]> {
     let path = base.join(STORE);
     let bytes = read_whole(fs, &path, HEADER_BYTES as u64)?;
     let header = Header::decode(&bytes, FileKind::Store).map_err(|error| error.in_file(&path))?;
+    let written = array(&bytes, 10).map_or(0, u16::from_le_bytes);
+    if writable && written > VERSION {
+        let message =
+            format!("written by version {written} of the format; this build writes {VERSION}: open it read-only");
+        return Err(Error::new(Kind::Version, message).at(10).in_file(&path));
+    }
     Ok(header.owner.store)
 }

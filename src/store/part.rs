@@ -97,16 +97,16 @@ impl Part {
         }
     }
 
-    /// A row; `None` for a gap.
-    pub fn row(&self, row: u32) -> Result<Option<RowView<'_>>> {
+    /// Gives a row to `read`, in place; `None` for a gap.
+    pub fn with_row<T>(&self, row: u32, read: impl FnOnce(RowView<'_>) -> T) -> Result<Option<T>> {
         match self {
-            Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(RowView::of)),
-            Part::Segment(segment) => Ok(Some(RowView {
+            Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(RowView::of).map(read)),
+            Part::Segment(segment) => Ok(Some(read(RowView {
                 id: segment.id(row)?,
                 vector: segment.vector(row)?,
                 metadata: segment.metadata(row)?,
                 lsn: segment.lsn(row)?,
-            })),
+            }))),
         }
     }
 
@@ -122,7 +122,7 @@ impl Part {
     pub fn entry(&self, row: u32) -> Result<Option<Arc<Entry>>> {
         match self {
             Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(|row| row.entry.clone())),
-            Part::Segment(_) => Ok(self.row(row)?.map(RowView::to_entry)),
+            Part::Segment(_) => self.with_row(row, |view| view.to_entry()),
         }
     }
 

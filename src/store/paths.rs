@@ -1,6 +1,7 @@
 //! Where the files of a collection are, and which names are ours.
 
 use crate::error::{Error, Kind, Result};
+use crate::manifest::Root;
 use crate::wal;
 use std::path::{Path, PathBuf};
 
@@ -29,11 +30,19 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The folders of a collection in the store at `base`; `wal` is another place for logs, when one is set.
-    pub fn of(base: &Path, name: &str, wal: Option<&str>) -> Paths {
-        let home = base.join(COLLECTIONS).join(name);
+    /// The folder of a collection in the store at `base`.
+    pub fn home(base: &Path, name: &str) -> PathBuf {
+        base.join(COLLECTIONS).join(name)
+    }
+
+    /// The folders of a collection in the store at `base`. A log in another place has a folder there that bears the id of
+    /// the collection: other stores may use the same place.
+    pub fn of(base: &Path, name: &str, root: &Root) -> Paths {
+        let home = Paths::home(base, name);
         let segments = home.join("segments");
-        let wal = wal.map_or_else(|| home.join("wal"), |wal| Path::new(wal).join(name));
+        let id = || root.owner.collection.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let elsewhere = root.manifest.settings.wal.directory.as_deref();
+        let wal = elsewhere.map_or_else(|| home.join("wal"), |wal| Path::new(wal).join(format!("{name}-{}", id())));
         Paths { home, segments, wal }
     }
 

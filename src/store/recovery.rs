@@ -6,6 +6,8 @@ use super::log::Log;
 use super::part::{Part, Sealed};
 use super::paths::Paths;
 use super::stored::{Core, Opened};
+use super::sweep::Leftovers;
+use super::tail::Found;
 use super::wal_files::{Tail, WalFiles};
 use crate::env::fs::{Advice, Fs, read_whole};
 use crate::error::{Error, Kind, Result};
@@ -20,6 +22,8 @@ use std::sync::{Arc, Mutex, RwLock};
 
 /// A reader that meets a writer at work tries again so many times.
 const ATTEMPTS: usize = 20;
+/// So many times also when the manifest stays the same.
+const CALM_ATTEMPTS: usize = 3;
 
 /// What opening found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -56,16 +60,18 @@ pub(super) fn access(settings: &Settings) -> Access {
 
 /// Opens a collection of the store at `base`.
 pub(super) fn open(fs: &Arc<dyn Fs>, base: &Path, name: &str, store: [u8; 16], writable: bool) -> Result<Opened> {
+    let home = Paths::home(base, name);
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let root = manifest::read(&**fs, &Paths::of(base, name, None).home, store)?;
+        let root = manifest::read(&**fs, &home, store)?;
         let generation = root.manifest.generation;
         match open_at(fs, base, name, root, writable) {
             // A writer may have replaced the manifest, and removed files of the old one, while this reader read it.
             Err(error) if !writable && attempt < ATTEMPTS => {
-                let now = manifest::read(&**fs, &Paths::of(base, name, None).home, store)?;
-                if now.manifest.generation == generation {
+                // Or it read a place of the log before a record came there, and the place behind it afterwards.
+                let now = manifest::read(&**fs, &home, store)?;
+                if now.manifest.generation == generation && attempt > CALM_ATTEMPTS {
                     return Err(error);
                 }
             }
@@ -77,15 +83,15 @@ pub(super) fn open(fs: &Arc<dyn Fs>, base: &Path, name: &str, store: [u8; 16], w
 fn open_at(fs: &Arc<dyn Fs>, base: &Path, name: &str, root: Root, writable: bool) -> Result<Opened> {
     let began = fs.now_us();
     let settings = root.manifest.settings.clone();
-    let paths = Paths::of(base, name, settings.wal.directory.as_deref());
+    let paths = Paths::of(base, name, &root);
     let access = access(&settings);
     let mut recovery = Recovery::default();
     let sealed = segments(fs, &paths, &root, access)?;
     let mut state = Collection::of(settings.description()?, sealed, root.manifest.checkpoint_lsn);
-    let (tail, last_time) = replay(&**fs, &paths, &root, &mut state, writable, &mut recovery)?;
-    if writable {
-        super::sweep::sweep(&**fs, &paths, &root.manifest, &mut recovery)?;
-    }
+    let found = replay(&**fs, &paths, &root, &mut state, writable, &mut recovery)?;
+    let last_time = found.time;
+    let mut root = root;
+    let tail = if writable { settle(&**fs, &paths, &mut root, found, &mut recovery)? } else { None };
     let wal_settings = Arc::new(RwLock::new(settings.wal));
     let (lsn, state) = (state.lsn(), Arc::new(RwLock::new(state)));
     let root = Arc::new(Mutex::new(root));
@@ -100,12 +106,26 @@ fn open_at(fs: &Arc<dyn Fs>, base: &Path, name: &str, root: Root, writable: bool
     Ok(Opened { name: name.to_owned(), paths, root, wal_settings, state, log, access, last_time, recovery })
 }
 
+/// Makes what was found the durable beginning of what is to come, and removes what nothing names.
+fn settle(fs: &dyn Fs, paths: &Paths, root: &mut Root, found: Found, recovery: &mut Recovery) -> Result<Option<Tail>> {
+    let leftovers = Leftovers::find(fs, paths, &root.manifest, recovery)?;
+    let generation = root.manifest.generation;
+    let tail = found.settle(fs, paths, root)?;
+    if !leftovers.is_empty() && root.manifest.generation == generation {
+        // The name of the manifest may be known to the page cache only, and a power cut would bring the one before back,
+        // which names what is about to be removed. A name that was given anew and synced is durable.
+        root.replace(fs, &paths.home, |_| {})?;
+    }
+    leftovers.remove(fs, &root.manifest, recovery)?;
+    Ok(tail)
+}
+
 /// A collection of engine `memory`: nothing is on disk.
 pub(super) fn in_memory(name: &str, root: Root, state: Collection) -> Opened {
     let settings = root.manifest.settings.clone();
     Opened {
         name: name.to_owned(),
-        paths: Paths::of(Path::new(""), name, None),
+        paths: Paths::of(Path::new(""), name, &root),
         access: access(&settings),
         wal_settings: Arc::new(RwLock::new(settings.wal)),
         state: Arc::new(RwLock::new(state)),
@@ -179,7 +199,7 @@ pub(super) fn sealed_log(file: &WalRef) -> Option<SealedLog> {
     file.length.zip(file.last_lsn).map(|(length, last_lsn)| SealedLog { length, last_lsn })
 }
 
-/// Applies the records behind the checkpoint. Gives the end of the last file, and the time of the last record.
+/// Applies the records behind the checkpoint. Gives the end of the log as it was found.
 fn replay(
     fs: &dyn Fs,
     paths: &Paths,
@@ -187,9 +207,9 @@ fn replay(
     state: &mut Collection,
     writable: bool,
     recovery: &mut Recovery,
-) -> Result<(Option<Tail>, u64)> {
+) -> Result<Found> {
     let manifest: &Manifest = &root.manifest;
-    let (mut tail, mut time) = (None, manifest.checkpoint_time);
+    let (mut found, mut time) = (Found::default(), manifest.checkpoint_time);
     for file in &manifest.wal {
         if file.last_lsn.is_some_and(|last| last <= manifest.checkpoint_lsn) {
             time = time.max(file.last_time.unwrap_or(0));
@@ -198,10 +218,17 @@ fn replay(
         let path = paths.log(file.number);
         let bytes = log_bytes(fs, &path, writable).map_err(missing)?;
         let mut reader = LogReader::new(&bytes, &path, root.owner, (file.number, file.first_lsn), sealed_log(file))?;
+        if let Some(place) = file.replay_from {
+            let beyond = || {
+                let message = format!("the file ends before offset {}, up to which it was durable", place.offset);
+                Error::new(Kind::Corrupt, message).at(place.offset).in_file(&path)
+            };
+            reader = reader.skip_to(place.offset, place.lsn).ok_or_else(beyond)?;
+        }
         recovery.files += 1;
-        while let Some(record) = reader.next()? {
+        while let Some(record) = reader.next_record()? {
             time = time.max(record.time);
-            if record.last_lsn() <= state.lsn() {
+            if record.last_lsn() <= state.lsn() || record.change == Change::Close {
                 continue;
             }
             recovery.records += 1;
@@ -217,14 +244,17 @@ fn replay(
             })?;
         }
         let end = reader.end()?;
+        if file.last_lsn.is_none() {
+            found = Found::of(&reader, time);
+        }
         recovery.truncated_bytes += end.torn;
         recovery.closed = end.closed;
-        tail = Some(Tail { length: end.length, last_lsn: end.last_lsn, last_time: time });
     }
-    if tail.is_none() {
+    if found.proven.is_none() {
         recovery.closed = true;
     }
-    Ok((tail, time))
+    found.time = time;
+    Ok(found)
 }
 
 fn entries(change: &Change) -> u64 {

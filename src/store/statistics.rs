@@ -232,7 +232,7 @@ impl StoredCollection {
         if status.reads > 0 {
             status.cache_hit_rate = hits as f64 / status.reads as f64;
         }
-        status.hot_regions.sort_by(|a, b| b.hits.cmp(&a.hits));
+        status.hot_regions.sort_by_key(|region| std::cmp::Reverse(region.hits));
         status.hot_regions.truncate(HOT_REGIONS);
         status
     }

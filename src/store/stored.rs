@@ -89,6 +89,22 @@ impl Core {
         read(&held(&self.root).manifest.settings)
     }
 
+    /// Refuses to touch files when it is not known which manifest is on disk: it may name what is about to be replaced.
+    pub fn check_certain(&self) -> Result<()> {
+        if !held(&self.root).in_doubt {
+            return Ok(());
+        }
+        let message = "which manifest is on disk is in doubt since a failed sync: open the store again";
+        Err(Error::new(Kind::Poisoned, message).in_file(&self.paths.home))
+    }
+
+    /// Ends writing when a failure left the manifest in doubt.
+    pub fn poison_if(&self, in_doubt: bool, error: &Error) {
+        if let Some(log) = self.log.as_ref().filter(|_| in_doubt) {
+            log.end_with(error);
+        }
+    }
+
     /// Refuses what nothing can be written to.
     pub fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
@@ -360,10 +376,13 @@ impl StoredCollection {
         }
         if core.volatile {
             root.manifest.settings = settings.clone();
+            drop(root);
         } else {
-            root.replace(&*core.fs, &core.paths.home, |manifest| manifest.settings = settings.clone())?;
+            let replaced = root.replace(&*core.fs, &core.paths.home, |manifest| manifest.settings = settings.clone());
+            let in_doubt = root.in_doubt;
+            drop(root);
+            replaced.inspect_err(|error| core.poison_if(in_doubt, error))?;
         }
-        drop(root);
         core.read_only.store(settings.read_only, Ordering::Release);
         core.memtable_size.store(settings.memtable_size, Ordering::Relaxed);
         *core.access.write().unwrap_or_else(PoisonError::into_inner) = super::recovery::access(&settings);

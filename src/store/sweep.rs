@@ -4,66 +4,95 @@
 //! with it would lose what came after.
 
 use super::paths::{Paths, SegmentFile, segment_file};
-use super::recovery::Recovery;
+use super::recovery::{self, Recovery};
 use crate::env::fs::Fs;
 use crate::error::{Error, Kind, Result};
 use crate::format::header::{FileKind, HEADER_BYTES, Header};
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Manifest, SegmentRef};
 use crate::wal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Removes them, and notes what is not ours.
-pub fn sweep(fs: &dyn Fs, paths: &Paths, manifest: &Manifest, recovery: &mut Recovery) -> Result<()> {
-    for name in fs.list(&paths.home)? {
-        if name == "MANIFEST.tmp" {
-            fs.remove(&paths.home.join(&name))?;
-            recovery.swept.push(name);
-        } else if ![manifest::FILE_NAME, "segments", "wal"].contains(&name.as_str()) {
-            recovery.ignored.push(name);
-        }
-    }
-    for name in fs.list(&paths.segments)? {
-        let named = match segment_file(&name) {
-            Some(SegmentFile::Segment(number)) => manifest.segments.iter().any(|segment| segment.number == number),
-            Some(SegmentFile::Dead(number, version)) => manifest.segments.iter().any(|segment| {
-                segment.number == number && segment.dead.as_ref().is_some_and(|dead| dead.version == version)
-            }),
-            None if name.ends_with(".tmp") => false,
-            None => {
-                recovery.ignored.push(name);
-                continue;
-            }
-        };
-        let kind = match segment_file(&name) {
-            Some(SegmentFile::Segment(_)) => Some(FileKind::Segment),
-            Some(SegmentFile::Dead(..)) => Some(FileKind::Dead),
-            None => None,
-        };
-        if !named {
-            remove(fs, &paths.segments.join(&name), kind, manifest)?;
-            recovery.swept.push(name);
-        }
-    }
-    for name in fs.list(&paths.wal)? {
-        match wal::number_of(&name) {
-            None => recovery.ignored.push(name),
-            Some(number) if manifest.wal.iter().any(|file| file.number == number) => {}
-            Some(_) => {
-                let path = paths.wal.join(&name);
-                check_age(fs, &path, FileKind::Wal, manifest)?;
-                super::wal_retention::let_go(fs, &path, manifest)?;
-                recovery.swept.push(name);
-            }
-        }
-    }
-    Ok(())
+/// Files to be removed.
+#[derive(Debug, Default)]
+pub struct Leftovers {
+    /// Of segments and manifests.
+    files: Vec<PathBuf>,
+    /// Of the log, which the settings may want archived.
+    logs: Vec<PathBuf>,
 }
 
-fn remove(fs: &dyn Fs, path: &Path, kind: Option<FileKind>, manifest: &Manifest) -> Result<()> {
-    if let Some(kind) = kind {
-        check_age(fs, path, kind, manifest)?;
+impl Leftovers {
+    /// Looks for them, and notes what is not ours.
+    pub fn find(fs: &dyn Fs, paths: &Paths, manifest: &Manifest, recovery: &mut Recovery) -> Result<Leftovers> {
+        let mut found = Leftovers::default();
+        for name in fs.list(&paths.home)? {
+            if name == "MANIFEST.tmp" {
+                found.files.push(paths.home.join(name));
+            } else if ![manifest::FILE_NAME, "segments", "wal"].contains(&name.as_str()) {
+                recovery.ignored.push(name);
+            }
+        }
+        for name in fs.list(&paths.segments)? {
+            let path = paths.segments.join(&name);
+            let (kind, named) = match segment_file(&name) {
+                Some(SegmentFile::Segment(number)) => {
+                    (FileKind::Segment, manifest.segments.iter().any(|segment| segment.number == number))
+                }
+                Some(SegmentFile::Dead(number, version)) => {
+                    let is_it = |segment: &SegmentRef| {
+                        segment.number == number && segment.dead.as_ref().is_some_and(|dead| dead.version == version)
+                    };
+                    (FileKind::Dead, manifest.segments.iter().any(is_it))
+                }
+                None if name.ends_with(".tmp") => {
+                    found.files.push(path);
+                    continue;
+                }
+                None => {
+                    recovery.ignored.push(name);
+                    continue;
+                }
+            };
+            if !named {
+                check_age(fs, &path, kind, manifest)?;
+                found.files.push(path);
+            }
+        }
+        for name in fs.list(&paths.wal)? {
+            match wal::number_of(&name) {
+                None => recovery.ignored.push(name),
+                Some(number) if manifest.wal.iter().any(|file| file.number == number) => {}
+                Some(_) => {
+                    let path = paths.wal.join(name);
+                    check_age(fs, &path, FileKind::Wal, manifest)?;
+                    found.logs.push(path);
+                }
+            }
+        }
+        Ok(found)
     }
-    fs.remove(path).map(|_| ())
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.logs.is_empty()
+    }
+
+    /// Removes them; not a file of that name that the manifest has come to name meanwhile.
+    pub fn remove(self, fs: &dyn Fs, manifest: &Manifest, recovery: &mut Recovery) -> Result<()> {
+        let named = |path: &Path| {
+            let number = path.file_name().and_then(|name| wal::number_of(&name.to_string_lossy()));
+            number.is_some_and(|number| manifest.wal.iter().any(|file| file.number == number))
+        };
+        for path in &self.files {
+            fs.remove(path)?;
+        }
+        for path in self.logs.iter().filter(|path| !named(path)) {
+            super::wal_retention::let_go(fs, path, manifest)?;
+        }
+        let names = self.files.iter().chain(&self.logs).filter_map(|path| path.file_name());
+        recovery.swept = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        Ok(())
+    }
 }
 
 /// Refuses a file that a later manifest than this one must have known.
@@ -76,12 +105,19 @@ fn check_age(fs: &dyn Fs, path: &Path, kind: FileKind, manifest: &Manifest) -> R
     }
     file.read_at(&mut head, 0)?;
     let Ok(header) = Header::decode(&head, kind) else { return Ok(()) };
-    // The newest that a crash can leave was made to be named by the next manifest.
-    if u64::from(header.generation) <= (manifest.generation + 1) & u64::from(u32::MAX) {
+    let too_new = header.generation.wrapping_sub(manifest.generation as u32);
+    // A crash may lose one manifest whose name was not synced, and a file that was made for the one after it.
+    let is_newer = (3..u32::MAX / 2).contains(&too_new);
+    // Records come into a file only after a manifest of its number named it.
+    let was_named = kind == FileKind::Wal
+        && header.number > manifest.generation
+        && recovery::log_bytes(fs, path, false).is_ok_and(|bytes| wal::was_named(&bytes, header.owner, header.number));
+    if !is_newer && !was_named {
         return Ok(());
     }
     let message = format!(
-        "made for manifest {}, and the manifest here is {}: an old manifest was put in the place of the newer one",
+        "made for manifest {}, and the manifest here is {}, which does not name it: an old manifest was put in the place \
+         of a newer one",
         header.generation, manifest.generation
     );
     Err(Error::new(Kind::Corrupt, message).at(56).in_file(path))

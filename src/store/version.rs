@@ -97,9 +97,7 @@ impl Version {
         mut read: impl FnMut(Cursor, RowView<'_>) -> Result<()>,
     ) -> Result<()> {
         for (place, sealed, row) in self.places(cursor).take_while(|(place, ..)| *place < end) {
-            if let Some(view) = sealed.part.row(row)? {
-                read(place, view)?;
-            }
+            sealed.part.with_row(row, |view| read(place, view))?.transpose()?;
         }
         let (base, rows) = self.unsealed(cursor);
         rows.take_while(|(row, _)| base + row < end).try_for_each(|(row, held)| read(base + row, RowView::of(held)))

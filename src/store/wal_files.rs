@@ -4,11 +4,12 @@
 //! so a missing file is always noticed. What an earlier process wrote is never appended to.
 
 use super::log::held;
+use super::tail::complete;
 use crate::env::fs::Fs;
 use crate::error::Result;
 use crate::format::header::Owner;
 use crate::format::record::{self, Change};
-use crate::manifest::{Root, SyncMode, WalRef, WalSettings};
+use crate::manifest::{LogPlace, Root, SyncMode, WalRef, WalSettings};
 use crate::wal::LogFile;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -68,6 +69,12 @@ impl WalFiles {
         self.settings(|settings| settings.fsync_interval)
     }
 
+    /// The end of the current file: its number, and the place.
+    pub fn place(&self) -> Option<(u64, LogPlace)> {
+        let (file, tail) = self.file.as_ref().zip(self.tail)?;
+        Some((file.number(), LogPlace { offset: tail.length, lsn: tail.last_lsn }))
+    }
+
     /// Whether something is written and not synced.
     pub fn is_dirty(&self) -> bool {
         self.file.as_ref().is_some_and(LogFile::is_dirty)
@@ -108,16 +115,17 @@ impl WalFiles {
         let step = self.settings(|settings| settings.preallocate.min(settings.segment_size));
         let mut root = held(&self.root);
         let number = root.manifest.generation + 1;
-        let file = LogFile::create(&*self.fs, &self.directory, self.owner, (number, first_lsn), step)?;
+        if let Err(error) = root.check_place(&*self.fs, &self.home) {
+            self.in_doubt = root.in_doubt;
+            return Err(error);
+        }
+        let file = LogFile::create(&*self.fs, &self.directory, self.owner, (number, first_lsn), false, step)?;
         let tail = self.tail;
         let named = root.replace(&*self.fs, &self.home, |manifest| {
-            if let (Some(last), Some(tail)) = (manifest.wal.last_mut(), tail) {
-                last.length = Some(tail.length);
-                last.last_lsn = Some(tail.last_lsn);
-                last.last_time = Some(tail.last_time);
+            if let Some(tail) = tail {
+                complete(manifest, tail);
             }
-            manifest.wal.retain(|file| file.last_lsn.is_none_or(|last| last >= file.first_lsn));
-            manifest.wal.push(WalRef { number, first_lsn, length: None, last_lsn: None, last_time: None });
+            manifest.wal.push(WalRef::begun(number, first_lsn));
         });
         if let Err(error) = named {
             self.in_doubt = root.in_doubt;

@@ -50,6 +50,9 @@ fn copy(fs: &dyn Fs, path: &Path, archive: &Path, length: Option<u64>) -> Result
     let mut bytes = read_whole(fs, path, WAL_FILE_BYTES_MAX)?;
     bytes.truncate(length.map_or(usize::MAX, |length| length as usize));
     fs.make_directory(archive)?;
+    if let Some(above) = archive.parent() {
+        fs.sync_directory(above)?;
+    }
     let Some(name) = path.file_name() else { return Ok(()) };
     let target = archive.join(name);
     crate::env::fs::replace(fs, &target, &bytes).map_err(|refused| refused.error)

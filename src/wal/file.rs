@@ -45,17 +45,18 @@ pub struct LogFile {
 
 impl LogFile {
     /// Makes the file durable under its name, without frames. Its number is the generation of the manifest that will
-    /// name it.
+    /// name it; `copied`: it is for records that an earlier file holds.
     pub fn create(
         fs: &dyn Fs,
         directory: &Path,
         owner: Owner,
         (number, first_lsn): (u64, u64),
+        copied: bool,
         step: u64,
     ) -> Result<LogFile> {
         let path = directory.join(file_name(number));
         let header = Header { kind: FileKind::Wal, owner, number, generation: number as u32 };
-        let (head, seed) = frame::start(&header, crate::env::new_uuid(), first_lsn);
+        let (head, seed) = frame::start(&header, crate::env::new_uuid(), first_lsn, copied);
         // A file of that name that no manifest names is what a crash left of this same step.
         fs.remove(&path)?;
         let file = fs.create(&path)?;
@@ -117,7 +118,8 @@ impl LogFile {
         self.file.write_at(&self.group, self.end)?;
         self.end += length;
         if length < LARGE_BYTES && self.zeroed < self.end + length {
-            self.zero_ahead()?;
+            // The records are written. Without zeros ahead of it the next group only costs more.
+            let _ = self.zero_ahead();
         }
         Ok(())
     }
@@ -129,12 +131,8 @@ impl LogFile {
         let from = self.zeroed.max(self.end);
         let to = (self.end + self.step).next_multiple_of(4_096);
         let zeros = vec![0; usize::try_from(to - from).map_err(|_| Error::new(Kind::Limit, "a step too large"))?];
-        match self.file.write_at(&zeros, from) {
-            Ok(()) => self.zeroed = to,
-            // Without room for zeros there may be room for frames; the next write will tell.
-            Err(error) if error.kind == Kind::NoSpace && !self.is_empty() => {}
-            Err(error) => return Err(error),
-        }
+        self.file.write_at(&zeros, from)?;
+        self.zeroed = to;
         Ok(())
     }
 

@@ -2,11 +2,12 @@
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
-//! | 0 | 4 | bytes of the record, never 0 |
+//! | 0 | 4 | bytes of the record, at least 32 |
 //! | 4 | 4 | CRC-32 of: seed of the file (as the state to start from), offset of the frame u64, length u32, record |
 //! | 8 | | record, then zeros to the next multiple of 8 |
 //!
-//! The seed is the CRC-32 of the file's header and preamble, and the preamble holds 16 random bytes: so a frame of
+//! The seed is the CRC-32 of the file's header and preamble without the checksums of these two (with them it would be
+//! the same for every file), and the preamble holds 16 random bytes: so a frame of
 //! another file, of a file that had this place on the disk before, or one at the wrong offset, is never taken for one of
 //! this file.
 
@@ -22,29 +23,47 @@ const PREAMBLE_BYTES: usize = 32;
 pub const FRAMES_START: usize = HEADER_BYTES + PREAMBLE_BYTES;
 
 /// The first bytes of a log file, and the seed of its checksums.
-pub fn start(header: &Header, salt: [u8; 16], first_lsn: u64) -> (Vec<u8>, u32) {
+pub fn start(header: &Header, salt: [u8; 16], first_lsn: u64, copied: bool) -> (Vec<u8>, u32) {
     let mut out = header.encode().to_vec();
     out.extend_from_slice(&salt);
     out.extend_from_slice(&first_lsn.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&u32::from(copied).to_le_bytes());
     let sum = crc(out.get(HEADER_BYTES..).unwrap_or_default());
     out.extend_from_slice(&sum.to_le_bytes());
-    let seed = crc(&out);
+    let seed = seed_of(&out);
     (out, seed)
 }
 
-/// Checks the first bytes of a log file; gives its header, its first LSN and its seed.
-pub fn check_start(bytes: &[u8], owner: Owner, number: u64) -> Result<(Header, u64, u32)> {
+fn seed_of(start: &[u8]) -> u32 {
+    let mut state = crc32fast::Hasher::new();
+    state.update(start.get(..HEADER_BYTES - 4).unwrap_or_default());
+    state.update(start.get(HEADER_BYTES..FRAMES_START - 4).unwrap_or_default());
+    state.finalize()
+}
+
+/// What the first bytes of a log file say.
+pub struct Start {
+    pub header: Header,
+    pub first_lsn: u64,
+    /// Its records were copied from an earlier file, before a manifest named this one.
+    pub copied: bool,
+    pub seed: u32,
+}
+
+/// Checks the first bytes of a log file.
+pub fn check_start(bytes: &[u8], owner: Owner, number: u64) -> Result<Start> {
     let header = Header::expect(bytes, FileKind::Wal, owner, number)?;
     let broken = |what: &str| Error::new(Kind::Corrupt, format!("{what} of this log file")).at(HEADER_BYTES as u64);
     let preamble: [u8; PREAMBLE_BYTES] =
         array(bytes, HEADER_BYTES).ok_or_else(|| broken("the file ends in the preamble"))?;
     let (content, sum) = preamble.split_at(PREAMBLE_BYTES - 4);
-    if sum != crc(content).to_le_bytes() || content.iter().skip(24).any(|byte| *byte != 0) {
+    let copied = array(content, 24).map_or(0, u32::from_le_bytes);
+    if sum != crc(content).to_le_bytes() || copied > 1 {
         return Err(broken("a wrong checksum in the preamble"));
     }
     let first_lsn = array(content, 16).map_or(0, u64::from_le_bytes);
-    Ok((header, first_lsn, crc(bytes.get(..FRAMES_START).unwrap_or_default())))
+    let seed = seed_of(bytes);
+    Ok(Start { header, first_lsn, copied: copied == 1, seed })
 }
 
 fn checksum(seed: u32, offset: u64, record: &[u8]) -> u32 {

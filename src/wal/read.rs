@@ -9,6 +9,7 @@ use super::frame::{self, FRAMES_START};
 use crate::error::{Error, Kind, Result};
 use crate::format::header::{HEADER_BYTES, Header, Owner, array};
 use crate::format::record::{self, Record};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 /// What the manifest says of a complete file.
@@ -33,6 +34,13 @@ pub struct End {
     pub closed: bool,
 }
 
+/// Whether a file that no manifest names holds records that were written to it as the current file of the log: then a
+/// manifest named it once. Copies of records that an earlier file holds do not count.
+pub fn was_named(bytes: &[u8], owner: Owner, number: u64) -> bool {
+    let start = frame::check_start(bytes, owner, number);
+    start.is_ok_and(|start| !start.copied && frame::at(bytes, start.seed, FRAMES_START).is_some())
+}
+
 /// A log file as bytes, and how far it was read.
 pub struct LogReader<'a> {
     bytes: &'a [u8],
@@ -44,6 +52,10 @@ pub struct LogReader<'a> {
     next_lsn: u64,
     sealed: Option<Sealed>,
     closed: bool,
+    /// Ends of records that are not known to be durable yet, oldest first: offset behind each, and its last LSN.
+    unproven: VecDeque<(usize, u64)>,
+    /// Up to where records are known to be durable.
+    proven: (usize, u64),
 }
 
 impl<'a> LogReader<'a> {
@@ -56,10 +68,20 @@ impl<'a> LogReader<'a> {
         sealed: Option<Sealed>,
     ) -> Result<LogReader<'a>> {
         let start = frame::check_start(bytes, owner, number).map_err(|error| error.in_file(path))?;
-        let (header, found_lsn, seed) = start;
+        let frame::Start { header, first_lsn: found_lsn, seed, .. } = start;
         let path = path.to_path_buf();
-        let reader =
-            LogReader { bytes, path, header, seed, offset: FRAMES_START, next_lsn: first_lsn, sealed, closed: false };
+        let reader = LogReader {
+            bytes,
+            path,
+            header,
+            seed,
+            offset: FRAMES_START,
+            next_lsn: first_lsn,
+            sealed,
+            closed: false,
+            unproven: VecDeque::new(),
+            proven: (FRAMES_START, first_lsn.saturating_sub(1)),
+        };
         if found_lsn != first_lsn {
             let message = format!("this log file begins with record {found_lsn}, expected was {first_lsn}");
             return Err(reader.corrupt(message, HEADER_BYTES as u64));
@@ -78,18 +100,26 @@ impl<'a> LogReader<'a> {
         Error::new(Kind::Corrupt, message).at(offset).in_file(&self.path)
     }
 
-    /// The offset of the frame that `next` reads.
+    /// Goes on behind `lsn`, whose record ends at `offset`, without reading what is before. `None` when the file does not
+    /// reach so far.
+    pub fn skip_to(mut self, offset: u64, lsn: u64) -> Option<LogReader<'a>> {
+        let place = usize::try_from(offset).ok().filter(|place| (FRAMES_START..=self.bytes.len()).contains(place))?;
+        (self.offset, self.next_lsn, self.proven) = (place, lsn.saturating_add(1), (place, lsn));
+        Some(self)
+    }
+
+    /// The offset of the frame that `next_record` reads.
     pub fn offset(&self) -> u64 {
         self.offset as u64
     }
 
-    /// The LSN that `next` expects.
+    /// The LSN that `next_record` expects.
     pub fn next_lsn(&self) -> u64 {
         self.next_lsn
     }
 
     /// The next record; `None` at the end, whatever the end is: see [`LogReader::end`].
-    pub fn next(&mut self) -> Result<Option<Record>> {
+    pub fn next_record(&mut self) -> Result<Option<Record>> {
         if self.sealed.is_some_and(|sealed| self.offset as u64 >= sealed.length) {
             return Ok(None);
         }
@@ -100,14 +130,54 @@ impl<'a> LogReader<'a> {
         }
         let record = record::decode(bytes).map_err(in_file)?;
         self.offset += length;
-        self.next_lsn = record.last_lsn() + 1;
+        self.next_lsn = record.last_lsn().saturating_add(1);
         self.closed = record.change == record::Change::Close;
+        self.unproven.push_back((self.offset, record.last_lsn()));
+        while let Some(end) = self.unproven.front().copied().filter(|end| end.1 <= record.synced) {
+            self.proven = end;
+            self.unproven.pop_front();
+        }
         Ok(Some(record))
     }
 
-    /// Judges what is behind the last record that `next` gave: a clean end, a torn tail, or damage, which is an error.
+    /// Up to where, in bytes and LSNs, a later record says that the log was durable. What comes behind may be in the page
+    /// cache only, also after a sync that failed.
+    pub fn proven(&self) -> Sealed {
+        Sealed { length: self.proven.0 as u64, last_lsn: self.proven.1 }
+    }
+
+    /// The records behind the proven ones that `next_record` has given, as bytes, each with its last LSN.
+    pub fn unproven(&self) -> impl Iterator<Item = (&'a [u8], u64)> {
+        let mut offset = self.proven.0;
+        self.unproven.iter().filter_map(move |(end, lsn)| {
+            let (record, _) = frame::at(self.bytes, self.seed, offset)?;
+            offset = *end;
+            Some((record, *lsn))
+        })
+    }
+
+    /// Passes over what cannot be read, to the next whole record that is newer than the last; gives its LSN. Only for
+    /// those who save what is left of a damaged log.
+    pub fn skip_damage(&mut self) -> Option<u64> {
+        let mut offset = self.offset;
+        while offset < self.bytes.len() {
+            let length: [u8; 4] = array(self.bytes, offset)?;
+            if length != [0; 4]
+                && let Some((bytes, _)) = frame::at(self.bytes, self.seed, offset)
+                && let Some((lsn, _)) = record::peek(bytes).filter(|(lsn, _)| *lsn >= self.next_lsn)
+            {
+                self.offset = offset;
+                self.next_lsn = lsn;
+                return Some(lsn);
+            }
+            offset += 8;
+        }
+        None
+    }
+
+    /// Judges what is behind the last record that `next_record` gave: a clean end, a torn tail, or damage, which is an error.
     pub fn end(&self) -> Result<End> {
-        let (length, last_lsn) = (self.offset as u64, self.next_lsn - 1);
+        let (length, last_lsn) = (self.offset as u64, self.next_lsn.saturating_sub(1));
         if let Some(sealed) = self.sealed {
             if (length, last_lsn) != (sealed.length, sealed.last_lsn) {
                 let message = format!(
@@ -126,9 +196,6 @@ impl<'a> LogReader<'a> {
                 self.next_lsn, self.next_lsn
             );
             return Err(self.corrupt(message, length));
-        }
-        if torn > 0 && self.closed {
-            return Err(self.corrupt(format!("{torn} bytes behind the end of a log that was closed in order"), length));
         }
         Ok(End { length, last_lsn, torn, closed: self.closed })
     }

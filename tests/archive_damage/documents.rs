@@ -211,7 +211,7 @@ fn of_two_entries_with_one_id_the_last_wins() {
     let text =
         signed(&json(r#"{"id":"a","vector":[1],"metadata":{"n":1}},{"id":"b","vector":[2]},{"id":"a","vector":[3]}"#));
     let loaded = load("x.json", text.as_bytes(), Expect { verify: true, ..Expect::default() }).unwrap();
-    let found = loaded.collection.get("a").unwrap();
+    let found = loaded.collection.get("a").unwrap().unwrap();
     assert_eq!((loaded.collection.len(), found.vector[0], &found.metadata), (2, 3.0, &None));
 }
 

@@ -189,3 +189,38 @@ fn a_folder_of_somebody_else_is_left_alone() {
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["thesis.doc"]);
 }
+
+#[test]
+fn a_folder_that_is_taken_away_or_replaced_gets_no_more_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let collection = store.create("a", small()).unwrap();
+    put(&collection, "x", 1);
+    collection.flush().unwrap();
+    let home = folder.path().join("collections/a");
+    let stranger = tempfile::tempdir().unwrap();
+    let other = open(stranger.path()).unwrap();
+    let its = other.create("a", small()).unwrap();
+    put(&its, "other", 1);
+    drop((its, other));
+    std::fs::rename(&home, folder.path().join("moved")).unwrap();
+    copy_tree_into(&stranger.path().join("collections/a"), &home);
+    let before = std::fs::read(home.join("MANIFEST")).unwrap();
+    // The next file of the log would go into a stranger's folder.
+    let refused = (0..500).find_map(|seed| {
+        let done = collection.put(&format!("id {seed}"), &vector(seed), None, MetadataRule::Replace, true);
+        done.and_then(|done| collection.wait(done.lsn)).err()
+    });
+    assert_eq!(refused.map(|error| error.kind), Some(Kind::Io));
+    let refused = collection.put("y", &vector(1), None, MetadataRule::Replace, true).unwrap_err();
+    assert_eq!(refused.kind, Kind::Poisoned);
+    assert!(content(&collection).contains_key("x"), "reading goes on");
+    assert_eq!(std::fs::read(home.join("MANIFEST")).unwrap(), before, "the stranger's files are as they were");
+    let logs = std::fs::read_dir(home.join("wal")).unwrap().count();
+    assert_eq!(logs, std::fs::read_dir(stranger.path().join("collections/a/wal")).unwrap().count());
+}
+
+fn copy_tree_into(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir(to).unwrap();
+    copy_tree(from, to);
+}

@@ -82,6 +82,12 @@ pub struct NotReplaced {
     pub in_doubt: bool,
 }
 
+impl From<NotReplaced> for Error {
+    fn from(refused: NotReplaced) -> Error {
+        refused.error
+    }
+}
+
 /// Replaces a file: writes beside it, syncs, renames, syncs the directory. On an error the old file stands, unless the
 /// error is in doubt; both are whole in any case.
 pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> std::result::Result<(), NotReplaced> {

@@ -1,0 +1,188 @@
+// What is measured of stores: each piece of work for each subject, `group:subject`. It prepares what it needs and gives
+// back the work and how many operations it is.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { VectorDB, type VectorDBOptions } from 'ruvector-persistence';
+import { type BenchEntry, dimension, makeEntries } from '../data';
+import { packed, peers, rawRead, rawSyncs, rawWrite } from './peers';
+
+export interface Prepared {
+  operations: number;
+  work(): Promise<unknown> | unknown;
+}
+
+type Work = (count: number, folder: string) => Promise<Prepared> | Prepared;
+
+/** Writes one after another are slow everywhere: so many are enough. */
+const SINGLE_MAX = 2_000;
+const BATCH = 1_000;
+const AT_ONCE = 64;
+const GETS = 100_000;
+
+async function open(folder: string, more: Partial<VectorDBOptions> = {}): Promise<VectorDB> {
+  return VectorDB.open({ path: join(folder, 'ours'), dimension, metric: 'cosine', ...more });
+}
+
+async function inBatches(entries: BenchEntry[], write: (batch: BenchEntry[]) => unknown): Promise<void> {
+  for (let at = 0; at < entries.length; at += BATCH) await write(entries.slice(at, at + BATCH));
+}
+
+/** `count` writes with 64 under way at any time. */
+async function many(entries: BenchEntry[], write: (entry: BenchEntry) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const one = async (): Promise<void> => {
+    while (next < entries.length) await write(entries[next++]!);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, one));
+}
+
+/** Ids in an order that no cache expects, the same in each run. */
+function shuffled(entries: BenchEntry[], count: number): string[] {
+  let state = 1;
+  return Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return entries[state % entries.length]!.id;
+  });
+}
+
+const works: Record<string, Work> = {
+  'single:raw': (count, folder) => {
+    const values = makeEntries(Math.min(count, SINGLE_MAX)).map(packed);
+    rawSyncs(folder, values.map((value) => value.length));
+    return { operations: values.length, work: () => values.forEach(rawWrite) };
+  },
+  'single:ours': async (count, folder) => {
+    const [db, entries] = [await open(folder), makeEntries(Math.min(count, SINGLE_MAX))];
+    await db.durable.insert({ ...entries[0]!, id: 'first' });
+    return { operations: entries.length, work: async () => { for (const entry of entries) await db.durable.insert(entry); } };
+  },
+  'many:ours': async (count, folder) => {
+    const [db, entries] = [await open(folder), makeEntries(count)];
+    return { operations: count, work: () => many(entries, (entry) => db.durable.insert(entry)) };
+  },
+  'batch:raw': (count, folder) => {
+    const values: Buffer[] = [];
+    const entries = makeEntries(count);
+    for (let at = 0; at < count; at += BATCH) values.push(Buffer.concat(entries.slice(at, at + BATCH).map(packed)));
+    rawSyncs(folder, [0]);
+    return { operations: count, work: () => values.forEach(rawWrite) };
+  },
+  'batch:ours': async (count, folder) => {
+    const [db, entries] = [await open(folder), makeEntries(count)];
+    return { operations: count, work: () => inBatches(entries, (batch) => db.durable.insertBatch(batch)) };
+  },
+  'unsynced:ours': async (count, folder) => {
+    const [db, entries] = [await open(folder, { wal: { syncMode: 'async' } }), makeEntries(count)];
+    return { operations: count, work: () => entries.forEach((entry) => db.insert(entry)) };
+  },
+  'get:map': (count) => {
+    const entries = makeEntries(count);
+    const map = new Map(entries.map((entry) => [entry.id, entry]));
+    const ids = shuffled(entries, GETS);
+    return { operations: GETS, work: () => ids.forEach((id) => map.get(id)) };
+  },
+  'get:ours': async (count, folder) => {
+    const [db, ids] = [await filled(count, folder), shuffled(makeEntries(count), GETS)];
+    return { operations: GETS, work: () => ids.forEach((id) => db.get(id)) };
+  },
+  'getMany:ours': async (count, folder) => {
+    const [db, ids] = [await filled(count, folder), shuffled(makeEntries(count), GETS)];
+    return { operations: GETS, work: () => { for (let at = 0; at < GETS; at += BATCH) db.getMany(ids.slice(at, at + BATCH)); } };
+  },
+  'scan:ours': async (count, folder) => {
+    const db = await filled(count, folder);
+    return { operations: count, work: () => { for (const entry of db) entry.vector[0]; } };
+  },
+  'search:loop': (count) => {
+    const entries = makeEntries(count);
+    const query = entries[0]!.vector;
+    return { operations: 5, work: () => { for (let time = 0; time < 5; time++) entries.map(({ vector }) => cosine(query, vector)).sort((a, b) => b - a); } };
+  },
+  'search:ours': async (count, folder) => {
+    const [db, [entry]] = [await filled(count, folder), makeEntries(1)];
+    await db.search({ vector: entry!.vector, k: 10 });
+    return { operations: 5, work: async () => { for (let time = 0; time < 5; time++) await db.search({ vector: entry!.vector, k: 10 }); } };
+  },
+  'open:ours': async (count, folder) => {
+    const entries = makeEntries(count);
+    await (await filled(count, folder)).close();
+    return { operations: 1, work: async () => (await open(folder)).get(entries[count >> 1]!.id) };
+  },
+  'replay:raw': async (count, folder) => {
+    await (await logged(count, folder)).close();
+    const logs = join(folder, 'ours', 'collections', 'default', 'wal');
+    return { operations: count, work: () => readdirSync(logs).forEach((name) => rawRead(join(logs, name))) };
+  },
+  'replay:ours': async (count, folder) => {
+    await (await logged(count, folder)).close();
+    return { operations: count, work: () => open(folder, { memtableSize: 2 ** 40 }) };
+  },
+  'compact:raw': (count, folder) => {
+    const half = makeEntries(count).filter((_, index) => index % 2 === 0).map(packed);
+    rawSyncs(folder, [0]);
+    return { operations: half.length, work: () => rawWrite(Buffer.concat(half)) };
+  },
+  'compact:ours': async (count, folder) => {
+    const db = await filled(count, folder);
+    for (const [index, { id }] of makeEntries(count).entries()) if (index % 2 === 1) db.delete(id);
+    return { operations: count >> 1, work: () => db.optimize() };
+  },
+};
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  let [dot, x, y] = [0, 0, 0];
+  for (let index = 0; index < a.length; index++) {
+    dot += a[index]! * b[index]!;
+    x += a[index]! * a[index]!;
+    y += b[index]! * b[index]!;
+  }
+  return dot / Math.sqrt(x * y);
+}
+
+/** A store whose entries are in segments, without automatic compaction. */
+async function filled(count: number, folder: string): Promise<VectorDB> {
+  const db = await open(folder, { wal: { syncMode: 'async' }, compaction: { enabled: false } });
+  await inBatches(makeEntries(count), (batch) => db.durable.insertBatch(batch));
+  await db.checkpoint();
+  return db;
+}
+
+/** A store whose entries are in its log. */
+async function logged(count: number, folder: string): Promise<VectorDB> {
+  const db = await open(folder, { memtableSize: 2 ** 40, wal: { syncMode: 'async' } });
+  await inBatches(makeEntries(count), (batch) => db.durable.insertBatch(batch));
+  return db;
+}
+
+for (const [name, make] of Object.entries(peers)) {
+  works[`single:${name}`] = (count, folder) => {
+    const [db, entries] = [make(folder, true), makeEntries(Math.min(count, SINGLE_MAX))];
+    return { operations: entries.length, work: async () => { for (const entry of entries) await db.put(entry); } };
+  };
+  works[`many:${name}`] = (count, folder) => {
+    const [db, entries] = [make(folder, true), makeEntries(count)];
+    return { operations: count, work: () => many(entries, (entry) => db.put(entry)) };
+  };
+  works[`batch:${name}`] = (count, folder) => {
+    const [db, entries] = [make(folder, true), makeEntries(count)];
+    return { operations: count, work: () => inBatches(entries, (batch) => db.putBatch(batch)) };
+  };
+  works[`unsynced:${name}`] = (count, folder) => {
+    const [db, entries] = [make(folder, false), makeEntries(count)];
+    return { operations: count, work: async () => { const waiting = entries.map((entry) => db.put(entry)); await Promise.all(waiting); } };
+  };
+  works[`get:${name}`] = async (count, folder) => {
+    const [db, entries] = [make(folder, false), makeEntries(count)];
+    await inBatches(entries, (batch) => db.putBatch(batch));
+    const ids = shuffled(entries, GETS);
+    return { operations: GETS, work: () => ids.forEach((id) => db.get(id)) };
+  };
+  works[`open:${name}`] = async (count, folder) => {
+    const [db, entries] = [make(folder, false), makeEntries(count)];
+    await inBatches(entries, (batch) => db.putBatch(batch));
+    await db.close();
+    return { operations: 1, work: () => make(folder, false).get(entries[count >> 1]!.id) };
+  };
+}
+
+export { works };
