@@ -11,7 +11,7 @@ export function packed({ vector, metadata }: BenchEntry): Buffer {
 }
 
 export function unpacked(bytes: Uint8Array): { vector: Float32Array; metadata: unknown } {
-  const vector = new Float32Array(bytes.slice(0, dimension * 4).buffer);
+  const vector = new Float32Array(new Uint8Array(bytes.subarray(0, dimension * 4)).buffer);
   return { vector, metadata: JSON.parse(Buffer.from(bytes.subarray(dimension * 4)).toString()) };
 }
 

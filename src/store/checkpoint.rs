@@ -77,6 +77,7 @@ impl Core {
         };
         // What is in a segment must not be taken back: the log has to be as far.
         log.wait_durable(version.lsn())?;
+        let place = log.place().filter(|(_, place)| place.lsn <= version.lsn()).or(place);
         let before = held(&self.root).manifest.clone();
         let groups = select(version.sealed(), compact, self.settings(|settings| settings.memtable_size));
         let mut report = Report {
