@@ -7,7 +7,7 @@
 //!
 //! | rank | modules | what they know |
 //! |---|---|---|
-//! | 0 | [`error`], [`limits`], [`control`], [`workers`] | failures, maxima, progress and cancellation, threads |
+//! | 0 | [`error`], [`limits`], `sync`, [`control`], [`workers`] | failures, maxima, locks, progress and cancellation, threads |
 //! | 1 | [`env`](mod@env), [`codec`] | the operating system; compression and checksums of bytes in memory |
 //! | 2 | [`format`](mod@format) | one structure each: encode, decode, limits |
 //! | 3 | [`wal`], [`segment`], [`manifest`], [`archive`], [`foreign`], [`search`] | whole files of ours; files of other databases; exact search |
@@ -42,5 +42,6 @@ pub mod ops;
 pub mod search;
 pub mod segment;
 pub mod store;
+mod sync;
 pub mod wal;
 pub mod workers;

@@ -4,11 +4,11 @@
 //! A panic in a piece becomes an error of the caller. Threads end when the pool is dropped; nothing is global.
 
 use crate::error::{Error, Kind, Result};
+use crate::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use crate::sync::{Builder, JoinHandle, Mutex};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex};
-use std::thread::{Builder, JoinHandle};
+use std::sync::Arc;
 
 type Piece = Box<dyn FnOnce() + Send>;
 

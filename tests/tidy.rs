@@ -9,9 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules and their ranks, as the table in `src/lib.rs` shows them. A module may use only those of lower rank.
-const RANKS: [(&str, u8); 18] = [
+const RANKS: [(&str, u8); 19] = [
     ("error", 0),
     ("limits", 0),
+    ("sync", 0),
     ("control", 0),
     ("workers", 0),
     ("env", 1),
@@ -30,8 +31,8 @@ const RANKS: [(&str, u8); 18] = [
     ("node", 6),
 ];
 
-/// What every module of rank 0 may use as well: failures and maxima have no dependencies of their own.
-const GROUND: [&str; 2] = ["error", "limits"];
+/// What every module of rank 0 may use as well: failures, maxima and locks have no dependencies of their own.
+const GROUND: [&str; 3] = ["error", "limits", "sync"];
 
 /// The only files that may hold `unsafe`, each with its reason.
 const UNSAFE_FILES: [(&str, &str); 1] =

@@ -1,12 +1,12 @@
 //! SHA-256, in lower-case hex, off the thread that produces the bytes.
 
 use crate::error::{Error, Kind, Result};
+use crate::sync::JoinHandle;
+use crate::sync::mpsc::{SyncSender, sync_channel};
 use crate::workers::{join, spawn};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
 /// Bytes of a file, with the places of those single bytes that its checksum leaves out.
 #[derive(Debug, Default)]

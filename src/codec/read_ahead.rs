@@ -2,12 +2,12 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::limits::WORK_BYTES;
+use crate::sync::JoinHandle;
+use crate::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use crate::workers::spawn;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
 const BLOCK_BYTES: usize = WORK_BYTES;
 const BLOCKS_AHEAD: usize = 3;

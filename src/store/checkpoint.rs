@@ -16,9 +16,10 @@ use crate::format::header::{FileKind, Header};
 use crate::format::{Description, record::Change};
 use crate::manifest::{DeadRef, Manifest, SegmentRef};
 use crate::segment::{Builder, DeadRows, Expected, ExpectedDead, Row, Segment};
+use crate::sync::PoisonError;
+use crate::sync::atomic::Ordering;
 use serde::Serialize;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// What to rewrite beside the memtable.
 #[derive(Debug, Clone, Copy, PartialEq)]

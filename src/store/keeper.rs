@@ -6,10 +6,10 @@ use super::log::held;
 use super::stored::Core;
 use crate::error::Result;
 use crate::manifest::Engine;
+use crate::sync::{Condvar, Instant, JoinHandle, Mutex, PoisonError};
 use crate::workers;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// After a failure the next attempt waits this long: a full disk does not become a busy one.
 const PAUSE: Duration = Duration::from_secs(1);

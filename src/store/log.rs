@@ -12,11 +12,11 @@ use super::wal_files::WalFiles;
 use crate::error::{Error, Kind, Result};
 use crate::format::record::{self, Change};
 use crate::manifest::{LogPlace, SyncMode};
+use crate::sync::{Condvar, Instant, JoinHandle, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::workers;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Writers wait when more than this is handed over and not written.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
@@ -394,11 +394,11 @@ impl Writer {
         Ok(count)
     }
 
+    /// A failure is in doubt, and poisons the log in `refuse`: not before, because whoever finds the poison may rely on
+    /// what was not acknowledged being taken back.
     fn sync_file(&mut self) -> Result<()> {
         self.synced_at = Instant::now();
-        self.files.sync().inspect_err(|error| {
-            held(&self.shared.queue).poison.get_or_insert_with(|| error.again());
-        })
+        self.files.sync()
     }
 
     /// Everything that was written becomes durable.

@@ -12,9 +12,10 @@ use crate::env::new_uuid;
 use crate::error::{Error, Kind, Result};
 use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner, VERSION, array};
 use crate::manifest::{self, Engine, Root, Settings};
+use crate::sync::Mutex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const STORE: &str = "STORE";
 const LOCK: &str = "LOCK";

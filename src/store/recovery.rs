@@ -15,10 +15,11 @@ use crate::format::record::Change;
 use crate::limits::WAL_FILE_BYTES_MAX;
 use crate::manifest::{self, Manifest, Root, Settings, WalRef};
 use crate::segment::{Access, DeadRows, Expected, Segment};
+use crate::sync::{Mutex, RwLock};
 use crate::wal::{LogReader, Sealed as SealedLog};
 use serde::Serialize;
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 
 /// A reader that meets a writer at work tries again so many times.
 const ATTEMPTS: usize = 20;

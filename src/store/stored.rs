@@ -17,8 +17,9 @@ use crate::format::record::{self, Change};
 use crate::format::{Description, Entry};
 use crate::manifest::{Engine, Manifest, Root, Settings, WalSettings};
 use crate::segment::Access;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 /// A collection on disk.
 pub struct StoredCollection {

@@ -10,9 +10,10 @@ use crate::error::Result;
 use crate::format::header::Owner;
 use crate::format::record::{self, Change};
 use crate::manifest::{LogPlace, Root, SyncMode, WalRef, WalSettings};
+use crate::sync::{Mutex, PoisonError, RwLock};
 use crate::wal::LogFile;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 /// How far a file is written.
 #[derive(Debug, Clone, Copy)]
