@@ -12,6 +12,7 @@ use super::recovery::Recovery;
 use super::version::Version;
 use crate::env::fs::{Disk, Fs, Lock, page_faults};
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::format::header::Owner;
 use crate::format::record::{self, Change};
 use crate::format::{Description, Entry};
@@ -357,7 +358,9 @@ impl StoredCollection {
         if core.volatile {
             root.manifest.settings = settings.clone();
         } else {
+            failpoint::hit("configure.before_manifest")?;
             root.replace(&*core.fs, &core.paths.home, |manifest| manifest.settings = settings.clone())?;
+            failpoint::pass("configure.after_manifest");
         }
         drop(root);
         core.read_only.store(settings.read_only, Ordering::Release);
@@ -373,13 +376,16 @@ impl StoredCollection {
             return Ok(());
         }
         // The keeper first: a checkpoint under way needs the log.
+        failpoint::pass("close.before_keeper");
         drop(held(&self.keeper).take());
+        failpoint::pass("close.before_log");
         let Some(log) = &self.core.log else { return Ok(()) };
         {
             let _state = self.core.write();
             log.begin_close();
         }
         let closed = log.close();
+        failpoint::pass("close.after_log");
         drop(held(&self.core.lock).take());
         closed
     }

@@ -22,11 +22,19 @@ struct DiskFile {
     path: PathBuf,
 }
 
-/// Dropping the file gives up the lock, as the end of the process does.
+/// The end of the process gives up the lock as well.
 #[derive(Debug)]
-struct DiskLock(#[expect(dead_code, reason = "held, never read")] File);
+struct DiskLock(File);
 
 impl Lock for DiskLock {}
+
+impl Drop for DiskLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that another thread is just starting holds it too, until it becomes
+        // another program.
+        let _ = self.0.unlock();
+    }
+}
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
