@@ -7,7 +7,7 @@
 //!
 //! | rank | modules | what they know |
 //! |---|---|---|
-//! | 0 | [`error`], [`limits`], `sync`, [`control`], [`workers`] | failures, maxima, locks, progress and cancellation, threads |
+//! | 0 | [`error`], [`limits`], `sync`, [`failpoint`], [`control`], [`workers`] | failures, maxima, locks, points where a test fails a step, progress and cancellation, threads |
 //! | 1 | [`env`](mod@env), [`codec`] | the operating system; compression and checksums of bytes in memory |
 //! | 2 | [`format`](mod@format) | one structure each: encode, decode, limits |
 //! | 3 | [`wal`], [`segment`], [`manifest`], [`archive`], [`foreign`], [`search`] | whole files of ours; files of other databases; exact search |
@@ -32,6 +32,7 @@ pub mod codec;
 pub mod control;
 pub mod env;
 pub mod error;
+pub mod failpoint;
 pub mod foreign;
 pub mod format;
 pub mod limits;

@@ -9,10 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules and their ranks, as the table in `src/lib.rs` shows them. A module may use only those of lower rank.
-const RANKS: [(&str, u8); 19] = [
+const RANKS: [(&str, u8); 20] = [
     ("error", 0),
     ("limits", 0),
     ("sync", 0),
+    ("failpoint", 0),
     ("control", 0),
     ("workers", 0),
     ("env", 1),

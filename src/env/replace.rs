@@ -6,6 +6,7 @@
 use super::directory::{ensure_directory, remove_file, sync_directory};
 use super::temp::create_temporary;
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -35,17 +36,23 @@ impl Replacement {
         // The caller knows the target, not the file beside it.
         let (file, temporary) =
             create_temporary(parent).map_err(|error| Error { path: None, ..error }.writing(target))?;
-        Ok(Replacement { file, temporary, target: target.to_path_buf(), committed: false })
+        let replacement = Replacement { file, temporary, target: target.to_path_buf(), committed: false };
+        failpoint::hit("archive.after_create")?;
+        Ok(replacement)
     }
 
     /// Makes the content durable and puts it in place. On an error the old file stands, unless it is the sync of the
     /// directory that failed: then either may be found after a power cut, and both are whole.
     pub fn commit(mut self) -> Result<()> {
+        failpoint::hit("archive.before_sync")?;
         self.file.sync_all().map_err(|source| Error::io(source, "sync", &self.target))?;
+        failpoint::hit("archive.after_sync")?;
         #[expect(clippy::disallowed_methods, reason = "this module is env")]
         std::fs::rename(&self.temporary, &self.target).map_err(|source| Error::io(source, "replace", &self.target))?;
         self.committed = true;
-        self.target.parent().map_or(Ok(()), sync_directory)
+        failpoint::hit("archive.after_rename")?;
+        self.target.parent().map_or(Ok(()), sync_directory)?;
+        failpoint::hit("archive.after_name")
     }
 }
 

@@ -211,7 +211,9 @@ pub fn peek(bytes: &[u8]) -> Option<(u64, u64)> {
     let word = |offset| array::<8>(bytes, offset).map(u64::from_le_bytes);
     let [kind, flag, zero_a, zero_b] = array::<4>(bytes, 24)?;
     let (lsn, synced) = (word(0)?, word(16)?);
-    (lsn > synced && (1..=8).contains(&kind) && flag <= 1 && zero_a == 0 && zero_b == 0).then_some((lsn, synced))
+    // The LSN after the last one is always a number too.
+    (lsn > synced && lsn < u64::MAX && (1..=8).contains(&kind) && flag <= 1 && zero_a == 0 && zero_b == 0)
+        .then_some((lsn, synced))
 }
 
 /// Decodes a record whose checksum was right.
@@ -261,7 +263,7 @@ fn read(bytes: &[u8]) -> Option<Record> {
 
 fn matches_void(change: &Change, lsn: u64) -> bool {
     match change {
-        Change::Void(last) => *last >= lsn,
+        Change::Void(last) => (lsn..u64::MAX).contains(last),
         _ => false,
     }
 }

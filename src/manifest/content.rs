@@ -288,6 +288,12 @@ impl Manifest {
     /// Whether its parts fit each other; else what does not.
     pub fn check(&self) -> std::result::Result<(), String> {
         self.settings.check().map_err(|error| error.message)?;
+        // Each of them is counted on from.
+        let numbers = self.wal.iter().flat_map(|file| [Some(file.first_lsn), file.last_lsn]).flatten();
+        let numbers = numbers.chain([self.generation, self.next_segment, self.checkpoint_lsn]);
+        if numbers.into_iter().any(|number| number == u64::MAX) || self.wal.iter().any(|file| file.first_lsn == 0) {
+            return Err("a number that no collection comes to".to_owned());
+        }
         for segment in &self.segments {
             if segment.number >= self.next_segment || segment.number == 0 {
                 return Err(format!("segment {} has a number that is not given out yet", segment.number));

@@ -4,6 +4,7 @@ use crate::archive::{self, Content, Options};
 use crate::control::Control;
 use crate::env::{self, Replacement};
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::store::Version;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,7 @@ pub struct Report {
 pub fn run(version: &Version, request: &Request<'_>, control: &Control) -> Result<Report> {
     let path = env::checked_path(request.path)?;
     let written = write(version, &path, request.options, request.operation, false, control)?;
+    failpoint::hit("archive.after_write")?;
     written.replacement.commit()?;
     Ok(written.report)
 }

@@ -10,6 +10,7 @@ use super::output::Output;
 use super::spool::Spool;
 use crate::env::fs::Fs;
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::format::Metric;
 use crate::format::entry::{check_id, shown};
 use crate::format::header::{FileKind, Header, crc};
@@ -114,6 +115,7 @@ impl Builder {
             failed: false,
             unfinished: Unfinished { fs, path: Some(path.to_path_buf()) },
         };
+        failpoint::hit("segment.after_create")?;
         builder.output.write(&header.encode())?;
         Ok(builder)
     }
@@ -177,6 +179,7 @@ impl Builder {
         let lsns = (self.lsns.iter().min().copied(), self.lsns.iter().max().copied());
         let lsns = (lsns.0.unwrap_or(0), lsns.1.unwrap_or(0));
 
+        failpoint::hit("segment.before_tables")?;
         begin(&mut output, layout.lsns)?;
         output.write(bytemuck::cast_slice(&self.lsns))?;
         begin(&mut output, layout.id_ends)?;
@@ -196,8 +199,11 @@ impl Builder {
         tail.resize((layout.footer - layout.checksums) as usize, 0);
         let (footer, checksum) = Footer { layout, metric, lsns, checksums_crc }.encode();
         tail.extend_from_slice(&footer);
+        failpoint::hit("segment.before_footer")?;
         file.write_at(&tail, layout.checksums)?;
+        failpoint::hit("segment.before_sync")?;
         file.sync()?;
+        failpoint::hit("segment.after_sync")?;
         unfinished.path = None;
         Ok(Sealed { number, length: layout.length, checksum, rows, lsns })
     }

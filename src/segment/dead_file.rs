@@ -14,6 +14,7 @@
 use super::dead::DeadRows;
 use crate::env::fs::Fs;
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner, array, crc};
 use std::path::Path;
 
@@ -64,7 +65,10 @@ impl DeadRows {
         let checksum = crc(bytes.get(HEADER_BYTES..).unwrap_or_default());
         bytes.extend_from_slice(&checksum.to_le_bytes());
         let file = fs.create(path)?;
-        let written = file.write_at(&bytes, 0).and_then(|()| file.sync());
+        let written = failpoint::hit("dead_rows.after_create")
+            .and_then(|()| file.write_at(&bytes, 0))
+            .and_then(|()| failpoint::hit("dead_rows.before_sync"))
+            .and_then(|()| file.sync());
         drop(file);
         if written.is_err() {
             // The first error tells more; the next open of the store sweeps what stays.

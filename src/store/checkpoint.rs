@@ -12,6 +12,7 @@ use super::stored::Core;
 use super::version::Version;
 use super::wal_retention;
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::format::header::{FileKind, Header};
 use crate::format::{Description, record::Change};
 use crate::manifest::{DeadRef, Manifest, SegmentRef};
@@ -71,14 +72,17 @@ impl Core {
         // Everything before this place will be behind the checkpoint.
         let place = log.place();
         self.check_open()?;
+        failpoint::hit("checkpoint.before_freeze")?;
         let (version, time) = {
             let mut state = self.write();
             state.freeze();
             (state.version(), self.last_time.load(Ordering::Acquire))
         };
+        failpoint::hit("checkpoint.after_freeze")?;
         // What is in a segment must not be taken back: the log has to be as far.
         log.wait_durable(version.lsn())?;
         let place = log.place().filter(|(_, place)| place.lsn <= version.lsn()).or(place);
+        failpoint::hit("checkpoint.after_log")?;
         let before = held(&self.root).manifest.clone();
         let groups = select(version.sealed(), compact, self.settings(|settings| settings.memtable_size));
         let mut report = Report {
@@ -119,11 +123,13 @@ impl Core {
             }
         })
         .inspect_err(|_| self.discard(&written))?;
+        failpoint::pass("checkpoint.after_manifest");
         let mut state = self.write();
         for (group, made) in groups.iter().zip(&written) {
             state.install(&group.sources, made.as_ref().map(|made| made.segment.clone()));
         }
         drop(state);
+        failpoint::pass("checkpoint.after_install");
         let after = self.retire(&before);
         report.bytes_after = bytes_of(&after);
         report.segments = after.segments.len() as u64;
@@ -151,17 +157,21 @@ impl Core {
         let (new, old) = (version.description(), self.read().description());
         let description = Description { dimension: new.dimension.or(old.dimension), metric: new.metric.or(old.metric) };
         let mut written = Vec::new();
+        failpoint::hit("content.before_segments")?;
         for group in group(version.whole().iter()) {
             let made = self.write_rows(&group, number, description, Some(first_lsn));
             let made = made.inspect_err(|_| self.discard(&written))?;
             number += u64::from(made.is_some());
             written.push(made);
         }
+        failpoint::hit("content.before_record").inspect_err(|_| self.discard(&written))?;
         // From here on no write may come between.
         let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         let replaced: Result<u64> = (|| {
             let lsn = self.commit(&mut self.write(), &Change::Replaced, true)?;
+            failpoint::hit("content.after_record")?;
             log.wait_durable(lsn)?;
+            failpoint::hit("content.after_log")?;
             let time = self.last_time.load(Ordering::Acquire);
             self.fs.sync_directory(&self.paths.segments)?;
             self.install(&before, |manifest| {
@@ -174,6 +184,7 @@ impl Core {
             Ok(lsn)
         })();
         let lsn = replaced.inspect_err(|_| self.discard(&written))?;
+        failpoint::pass("content.after_manifest");
         let sealed = written.into_iter().flatten().map(|made| {
             let dead = DeadRows::new(made.segment.rows());
             Sealed { part: super::part::Part::Segment(made.segment), dead }
@@ -204,6 +215,7 @@ impl Core {
             (root.owner, root.manifest.generation as u32)
         };
         let header = Header { kind: FileKind::Segment, owner, number, generation };
+        failpoint::hit("checkpoint.before_segment")?;
         let mut builder = Builder::create(self.fs.clone(), &path, header, dimension, description.metric)?;
         for source in &group.sources {
             for row in source.dead.live_from(0) {
@@ -214,7 +226,9 @@ impl Core {
                 pushed.transpose()?;
             }
         }
+        failpoint::hit("checkpoint.after_rows")?;
         let sealed = builder.finish()?;
+        failpoint::hit("checkpoint.after_segment")?;
         let expected = Expected { owner, number, length: sealed.length, checksum: sealed.checksum };
         let access = *self.access.read().unwrap_or_else(PoisonError::into_inner);
         let segment = Segment::open(self.fs.clone(), &path, &expected, access).inspect_err(|_| {
@@ -248,6 +262,7 @@ impl Core {
             named.push(SegmentRef { number, length, checksum, rows: u64::from(segment.rows()), dead });
         }
         named.sort_by_key(|segment| segment.number);
+        failpoint::hit("checkpoint.before_names")?;
         self.fs.sync_directory(&self.paths.segments)?;
         Ok(named)
     }
@@ -259,13 +274,16 @@ impl Core {
         };
         let path = self.paths.dead(segment.number(), version);
         self.fs.remove(&path)?;
+        failpoint::hit("checkpoint.before_dead_rows")?;
         let header = Header { kind: FileKind::Dead, owner, number: segment.number(), generation: version as u32 };
         let file = dead.write(&*self.fs, &path, header, version)?;
+        failpoint::hit("checkpoint.after_dead_rows")?;
         Ok(DeadRef { version, length: file.length, checksum: file.checksum, rows: u64::from(dead.dead()) })
     }
 
     /// Replaces the manifest, and lets go of log files that are not needed any more.
     fn install(&self, before: &Manifest, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+        failpoint::hit("checkpoint.before_manifest")?;
         let mut root = held(&self.root);
         // The log may have named a new file meanwhile; segments change only in our turn.
         debug_assert_eq!(root.manifest.next_segment, before.next_segment);
@@ -283,6 +301,7 @@ impl Core {
     /// swept when the store is opened for writing.
     fn retire(&self, before: &Manifest) -> Manifest {
         let after = held(&self.root).manifest.clone();
+        failpoint::pass("retire.before_removal");
         for old in &before.segments {
             let kept = after.segments.iter().find(|kept| kept.number == old.number);
             if let Some(dead) = old.dead.as_ref().filter(|dead| kept.and_then(|kept| kept.dead.as_ref()) != Some(dead))
@@ -293,7 +312,9 @@ impl Core {
                 let _ = self.fs.remove(&self.paths.segment(old.number));
             }
         }
+        failpoint::pass("retire.before_logs");
         wal_retention::retire(&*self.fs, &self.paths, before, &after);
+        failpoint::pass("retire.after_removal");
         after
     }
 
@@ -303,6 +324,7 @@ impl Core {
         if held(&self.root).in_doubt {
             return;
         }
+        failpoint::pass("checkpoint.before_discard");
         for made in written.iter().flatten() {
             let _ = self.fs.remove(&self.paths.segment(made.named.number));
         }

@@ -10,6 +10,7 @@
 use super::collection::{Collection, Undo};
 use super::wal_files::WalFiles;
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::format::record::{self, Change};
 use crate::manifest::{LogPlace, SyncMode};
 use crate::sync::{Condvar, Instant, JoinHandle, Mutex, MutexGuard, PoisonError, RwLock};
@@ -133,6 +134,7 @@ impl Log {
 
     /// Hands a record over. Called under the lock of the collection.
     pub fn push(&self, pending: Pending) {
+        failpoint::pass("log.push");
         let mut queue = held(&self.shared.queue);
         queue.last = pending.lsn;
         queue.bytes += pending.bytes.len() as u64;
@@ -360,6 +362,7 @@ impl Writer {
             }
             queue.durable
         };
+        failpoint::hit("log.before_group")?;
         let mut records: Vec<Vec<u8>> = Vec::new();
         let Some((first, first_time, first_bytes)) =
             group.front().map(|first| (first.lsn, first.time, first.bytes.len()))
@@ -420,6 +423,7 @@ impl Writer {
         let synced = !self.files.is_dirty();
         // What it takes to take them back is freed here, not under the lock.
         let done: Vec<Pending> = group.collect();
+        failpoint::pass("log.before_acknowledgement");
         let mut queue = held(&self.shared.queue);
         if let Some(last) = done.last() {
             queue.settled = last.lsn;
@@ -431,6 +435,7 @@ impl Writer {
         let report = Progress { settled: queue.settled, durable: queue.durable, refused: None };
         drop(queue);
         self.shared.done.notify_all();
+        failpoint::pass("log.after_acknowledgement");
         self.tell(report);
     }
 
@@ -442,6 +447,7 @@ impl Writer {
 
     /// Takes back everything that is not acknowledged, and tells everybody.
     fn refuse(&mut self, group: VecDeque<Pending>, error: Error) -> Result<()> {
+        failpoint::pass("log.before_refusal");
         let shared = self.shared.clone();
         let mut collection = shared.collection.write().unwrap_or_else(PoisonError::into_inner);
         let mut queue = held(&shared.queue);
@@ -479,6 +485,7 @@ impl Writer {
         let report = Progress { settled: last, durable: queue.durable, refused: Some((first, last, error.again())) };
         drop(queue);
         drop(collection);
+        failpoint::pass("log.after_refusal");
         shared.done.notify_all();
         self.tell(report);
         Err(error)

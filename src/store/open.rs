@@ -10,6 +10,7 @@ use crate::control::Control;
 use crate::env::fs::{Fs, Lock, read_whole, replace};
 use crate::env::new_uuid;
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner, VERSION, array};
 use crate::manifest::{self, Engine, Root, Settings};
 use crate::sync::Mutex;
@@ -79,8 +80,10 @@ impl Store {
             true => Some(Arc::from(fs.lock(&base.join(LOCK), &options.holder)?)),
             false => None,
         };
+        failpoint::hit("store.after_lock")?;
         if !there {
             make(&*fs, base)?;
+            failpoint::hit("store.after_make")?;
         } else if writable {
             // Names that a killed process gave may be known to the page cache only; what follows relies on them.
             fs.sync_directory(base)?;
@@ -89,6 +92,7 @@ impl Store {
             }
         }
         let id = identity(&*fs, base, writable)?;
+        failpoint::hit("store.after_identity")?;
         let store =
             Store { fs, base: base.to_path_buf(), id, writable, lock: Mutex::new(lock), open: Mutex::default() };
         if writable {
@@ -202,8 +206,11 @@ impl Store {
             let description = root.manifest.settings.description()?;
             recovery::in_memory(name, root, Collection::new(description))
         } else {
+            failpoint::hit("create.before_folders")?;
             self.make_folders(&paths)?;
+            failpoint::hit("create.before_manifest")?;
             root.replace(&*self.fs, &paths.home, |_| {})?;
+            failpoint::hit("create.after_manifest")?;
             recovery::open(&self.fs, &self.base, name, self.id, true)?
         };
         let collection = Arc::new(StoredCollection::start(self.fs.clone(), opened, Some(lock))?);
@@ -222,10 +229,13 @@ impl Store {
     fn make_folders(&self, paths: &Paths) -> Result<()> {
         let collections = self.base.join(COLLECTIONS);
         self.fs.make_directory(&collections)?;
+        failpoint::hit("create.after_collections")?;
         self.fs.sync_directory(&self.base)?;
         self.fs.make_directory(&paths.home)?;
+        failpoint::hit("create.after_home")?;
         self.fs.sync_directory(&collections)?;
         self.fs.make_directory(&paths.segments)?;
+        failpoint::hit("create.after_segments")?;
         if let Some(parent) = paths.wal.parent() {
             self.fs.make_directory(parent)?;
             if let Some(above) = parent.parent() {
@@ -259,8 +269,11 @@ impl Store {
         let elsewhere = root.filter(|root| root.manifest.settings.wal.directory.is_some());
         let elsewhere = elsewhere.map(|root| Paths::of(&self.base, name, &root).wal);
         let dropped = collections.join(format!("{DROPPED}{}", crate::env::new_id()));
+        failpoint::hit("remove.before_rename")?;
         self.fs.rename(&collections.join(name), &dropped)?;
+        failpoint::hit("remove.after_rename")?;
         self.fs.sync_directory(&collections)?;
+        failpoint::hit("remove.after_name")?;
         if let Some(elsewhere) = elsewhere {
             remove_tree(&*self.fs, &elsewhere)?;
         }
@@ -292,13 +305,17 @@ impl Store {
             let message = "a collection whose log is in a directory of its own cannot be renamed";
             return Err(Error::new(Kind::Unsupported, message));
         }
+        failpoint::hit("rename.before_rename")?;
         self.fs.rename(&collections.join(from), &collections.join(to))?;
-        self.fs.sync_directory(&collections)
+        failpoint::hit("rename.after_rename")?;
+        self.fs.sync_directory(&collections)?;
+        failpoint::hit("rename.after_name")
     }
 
     fn sweep_dropped(&self) -> Result<()> {
         let collections = self.base.join(COLLECTIONS);
         for name in self.fs.list(&collections)?.iter().filter(|name| name.starts_with(DROPPED)) {
+            failpoint::hit("store.before_sweep")?;
             remove_tree(&*self.fs, &collections.join(name))?;
         }
         Ok(())
@@ -308,6 +325,7 @@ impl Store {
     pub fn close(&self) -> Result<()> {
         let open = std::mem::take(&mut *held(&self.open));
         let closed = open.into_values().map(|collection| collection.close()).fold(Ok(()), Result::and);
+        failpoint::pass("close.before_lock");
         drop(held(&self.lock).take());
         closed
     }
@@ -318,8 +336,10 @@ fn remove_tree(fs: &dyn Fs, path: &Path) -> Result<()> {
     for folder in ["segments", "wal", ""] {
         let folder = if folder.is_empty() { path.to_path_buf() } else { path.join(folder) };
         for name in fs.list(&folder).unwrap_or_default() {
+            failpoint::hit("remove.before_file")?;
             fs.remove(&folder.join(name))?;
         }
+        failpoint::hit("remove.before_folder")?;
         fs.remove_directory(&folder)?;
     }
     Ok(())

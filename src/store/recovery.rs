@@ -11,6 +11,7 @@ use super::tail::Found;
 use super::wal_files::{Tail, WalFiles};
 use crate::env::fs::{Advice, Fs, read_whole};
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::format::record::Change;
 use crate::limits::WAL_FILE_BYTES_MAX;
 use crate::manifest::{self, Manifest, Root, Settings, WalRef};
@@ -82,17 +83,21 @@ pub(super) fn open(fs: &Arc<dyn Fs>, base: &Path, name: &str, store: [u8; 16], w
 }
 
 fn open_at(fs: &Arc<dyn Fs>, base: &Path, name: &str, root: Root, writable: bool) -> Result<Opened> {
+    failpoint::hit("open.after_manifest")?;
     let began = fs.now_us();
     let settings = root.manifest.settings.clone();
     let paths = Paths::of(base, name, &root);
     let access = access(&settings);
     let mut recovery = Recovery::default();
     let sealed = segments(fs, &paths, &root, access)?;
+    failpoint::hit("open.after_segments")?;
     let mut state = Collection::of(settings.description()?, sealed, root.manifest.checkpoint_lsn);
     let found = replay(&**fs, &paths, &root, &mut state, writable, &mut recovery)?;
+    failpoint::hit("open.after_replay")?;
     let last_time = found.time;
     let mut root = root;
     let tail = if writable { settle(&**fs, &paths, &mut root, found, &mut recovery)? } else { None };
+    failpoint::hit("open.before_log")?;
     let wal_settings = Arc::new(RwLock::new(settings.wal));
     let (lsn, state) = (state.lsn(), Arc::new(RwLock::new(state)));
     let root = Arc::new(Mutex::new(root));
@@ -103,6 +108,7 @@ fn open_at(fs: &Arc<dyn Fs>, base: &Path, name: &str, root: Root, writable: bool
     } else {
         None
     };
+    failpoint::hit("open.after_log")?;
     recovery.micros = fs.now_us().saturating_sub(began);
     Ok(Opened { name: name.to_owned(), paths, root, wal_settings, state, log, access, last_time, recovery })
 }
@@ -110,6 +116,7 @@ fn open_at(fs: &Arc<dyn Fs>, base: &Path, name: &str, root: Root, writable: bool
 /// Makes what was found the durable beginning of what is to come, and removes what nothing names.
 fn settle(fs: &dyn Fs, paths: &Paths, root: &mut Root, found: Found, recovery: &mut Recovery) -> Result<Option<Tail>> {
     let leftovers = Leftovers::find(fs, paths, &root.manifest, recovery)?;
+    failpoint::hit("open.before_tail")?;
     let generation = root.manifest.generation;
     let tail = found.settle(fs, paths, root)?;
     if !leftovers.is_empty() && root.manifest.generation == generation {
@@ -117,7 +124,9 @@ fn settle(fs: &dyn Fs, paths: &Paths, root: &mut Root, found: Found, recovery: &
         // which names what is about to be removed. A name that was given anew and synced is durable.
         root.replace(fs, &paths.home, |_| {})?;
     }
+    failpoint::hit("open.before_sweep")?;
     leftovers.remove(fs, &root.manifest, recovery)?;
+    failpoint::hit("open.after_sweep")?;
     Ok(tail)
 }
 

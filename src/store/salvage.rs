@@ -10,6 +10,7 @@ use super::recovery::log_bytes;
 use super::stored::Core;
 use crate::control::Control;
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::manifest::{self, Root, SegmentRef, Settings, WalRef};
 use crate::segment::{Access, DeadRows, Expected, Segment};
 use crate::wal::LogReader;
@@ -68,14 +69,19 @@ impl Store {
         let mut work = Work { store: self, paths, root, content, lost: Vec::new() };
         for named in work.root.manifest.segments.clone() {
             control.check()?;
+            failpoint::hit("salvage.before_segment")?;
             work.segment(&named)?;
         }
         for file in work.root.manifest.wal.clone() {
             control.check()?;
+            failpoint::hit("salvage.before_log")?;
             work.log(&file)?;
         }
+        failpoint::hit("salvage.before_create")?;
         let target = self.create(to, Settings { read_only: false, ..settings })?;
+        failpoint::hit("salvage.before_content")?;
         target.replace(&work.content.version())?;
+        failpoint::hit("salvage.after_content")?;
         Ok(Salvaged { entries: work.content.len() as u64, lost: work.lost })
     }
 }

@@ -12,6 +12,7 @@ use super::recovery::Recovery;
 use super::version::Version;
 use crate::env::fs::{Disk, Fs, Lock, page_faults};
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::format::header::Owner;
 use crate::format::record::{self, Change};
 use crate::format::{Description, Entry};
@@ -379,10 +380,12 @@ impl StoredCollection {
             root.manifest.settings = settings.clone();
             drop(root);
         } else {
+            failpoint::hit("configure.before_manifest")?;
             let replaced = root.replace(&*core.fs, &core.paths.home, |manifest| manifest.settings = settings.clone());
             let in_doubt = root.in_doubt;
             drop(root);
             replaced.inspect_err(|error| core.poison_if(in_doubt, error))?;
+            failpoint::pass("configure.after_manifest");
         }
         core.read_only.store(settings.read_only, Ordering::Release);
         core.memtable_size.store(settings.memtable_size, Ordering::Relaxed);
@@ -398,15 +401,18 @@ impl StoredCollection {
             return Ok(());
         }
         // The keeper first: a checkpoint under way needs the log.
+        failpoint::pass("close.before_keeper");
         drop(held(&self.keeper).take());
         // Whoever got the lock next must not meet a checkpoint of ours that still writes.
         let _turn = held(&self.core.turn);
+        failpoint::pass("close.before_log");
         let Some(log) = &self.core.log else { return Ok(()) };
         {
             let _state = self.core.write();
             log.begin_close();
         }
         let closed = log.close();
+        failpoint::pass("close.after_log");
         drop(held(&self.core.lock).take());
         closed
     }

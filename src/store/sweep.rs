@@ -7,6 +7,7 @@ use super::paths::{Paths, SegmentFile, segment_file};
 use super::recovery::{self, Recovery};
 use crate::env::fs::Fs;
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::format::header::{FileKind, HEADER_BYTES, Header};
 use crate::manifest::{self, Manifest, SegmentRef};
 use crate::wal;
@@ -84,9 +85,11 @@ impl Leftovers {
             number.is_some_and(|number| manifest.wal.iter().any(|file| file.number == number))
         };
         for path in &self.files {
+            failpoint::hit("sweep.before_file")?;
             fs.remove(path)?;
         }
         for path in self.logs.iter().filter(|path| !named(path)) {
+            failpoint::hit("sweep.before_log")?;
             super::wal_retention::let_go(fs, path, manifest)?;
         }
         let names = self.files.iter().chain(&self.logs).filter_map(|path| path.file_name());

@@ -8,6 +8,7 @@ use super::paths::Paths;
 use super::wal_files::Tail;
 use crate::env::fs::Fs;
 use crate::error::Result;
+use crate::failpoint;
 use crate::format::record::{self, Change};
 use crate::manifest::{Manifest, Root, WalRef};
 use crate::wal::{LogFile, LogReader};
@@ -44,12 +45,16 @@ impl Found {
         let (number, first_lsn, last_lsn) = (root.manifest.generation + 1, proven.last_lsn + 1, *last_lsn);
         let mut file = LogFile::create(fs, &paths.wal, root.owner, (number, first_lsn), true, 0)?;
         self.unproven.iter_mut().for_each(|(record, _)| record::set_synced(record, proven.last_lsn));
+        failpoint::hit("tail.before_append")?;
         file.append(self.unproven.iter().map(|(record, _)| record.as_slice()))?;
+        failpoint::hit("tail.before_sync")?;
         file.sync()?;
+        failpoint::hit("tail.before_manifest")?;
         root.replace(fs, &paths.home, |manifest| {
             complete(manifest, proven);
             manifest.wal.push(WalRef::begun(number, first_lsn));
         })?;
+        failpoint::hit("tail.after_manifest")?;
         Ok(Some(Tail { length: file.end(), last_lsn, last_time: self.time }))
     }
 }

@@ -7,6 +7,7 @@ use super::log::held;
 use super::tail::complete;
 use crate::env::fs::Fs;
 use crate::error::Result;
+use crate::failpoint;
 use crate::format::header::Owner;
 use crate::format::record::{self, Change};
 use crate::manifest::{LogPlace, Root, SyncMode, WalRef, WalSettings};
@@ -112,6 +113,7 @@ impl WalFiles {
 
     /// Completes the current file and begins the next.
     fn rotate(&mut self, first_lsn: u64) -> Result<()> {
+        failpoint::hit("wal.rotate.before_sync")?;
         self.sync()?;
         let step = self.settings(|settings| settings.preallocate.min(settings.segment_size));
         let mut root = held(&self.root);
@@ -122,6 +124,7 @@ impl WalFiles {
         }
         let file = LogFile::create(&*self.fs, &self.directory, self.owner, (number, first_lsn), false, step)?;
         let tail = self.tail;
+        failpoint::hit("wal.rotate.before_manifest")?;
         let named = root.replace(&*self.fs, &self.home, |manifest| {
             if let Some(tail) = tail {
                 complete(manifest, tail);
@@ -137,6 +140,7 @@ impl WalFiles {
             return Err(error);
         }
         drop(root);
+        failpoint::pass("wal.rotate.after_manifest");
         let (length, last_lsn) = (file.end(), first_lsn - 1);
         if let Some(mut complete) = self.file.replace(file) {
             // The zeros behind the last record; the manifest says where it ends, so it matters to nobody if this fails.
@@ -167,7 +171,9 @@ impl WalFiles {
         let time = self.tail.map_or(0, |tail| tail.last_time);
         let mut end = record::encode(last_lsn + 1, time, &Change::Close)?;
         record::set_synced(&mut end, last_lsn);
+        failpoint::hit("wal.close.before_mark")?;
         file.append(std::iter::once(end.as_slice()))?;
+        failpoint::hit("wal.close.after_mark")?;
         file.sync()?;
         let _ = file.trim();
         Ok(())

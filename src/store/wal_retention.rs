@@ -3,6 +3,7 @@
 use super::paths::Paths;
 use crate::env::fs::{Fs, read_whole};
 use crate::error::Result;
+use crate::failpoint;
 use crate::limits::WAL_FILE_BYTES_MAX;
 use crate::manifest::{Manifest, WalRef};
 use std::path::Path;
@@ -33,6 +34,7 @@ pub fn retire(fs: &dyn Fs, paths: &Paths, before: &Manifest, after: &Manifest) {
         };
         // A file that could not be archived stays until the store is opened for writing and can archive it.
         if archived.is_ok() {
+            failpoint::pass("retire.before_log");
             let _ = fs.remove(&path);
         }
     }
@@ -47,6 +49,7 @@ pub fn let_go(fs: &dyn Fs, path: &Path, manifest: &Manifest) -> Result<()> {
 }
 
 fn copy(fs: &dyn Fs, path: &Path, archive: &Path, length: Option<u64>) -> Result<()> {
+    failpoint::hit("retire.before_copy")?;
     let mut bytes = read_whole(fs, path, WAL_FILE_BYTES_MAX)?;
     bytes.truncate(length.map_or(usize::MAX, |length| length as usize));
     fs.make_directory(archive)?;

@@ -6,6 +6,7 @@
 use super::frame::{self, FRAMES_START};
 use crate::env::fs::{Fs, FsFile};
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::format::header::{FileKind, Header, Owner};
 use std::path::{Path, PathBuf};
 
@@ -59,14 +60,19 @@ impl LogFile {
         let (head, seed) = frame::start(&header, crate::env::new_uuid(), first_lsn, copied);
         // A file of that name that no manifest names is what a crash left of this same step.
         fs.remove(&path)?;
+        failpoint::hit("wal.create.before_file")?;
         let file = fs.create(&path)?;
+        failpoint::hit("wal.create.after_file")?;
         let end = head.len() as u64;
         let mut log =
             LogFile { file, path, number, first_lsn, seed, end, zeroed: end, step, dirty: true, group: Vec::new() };
         log.file.write_at(&head, 0)?;
+        failpoint::hit("wal.create.after_head")?;
         log.zero_ahead()?;
         log.sync()?;
+        failpoint::hit("wal.create.after_sync")?;
         fs.sync_directory(directory)?;
+        failpoint::hit("wal.create.after_name")?;
         Ok(log)
     }
 
@@ -115,7 +121,9 @@ impl LogFile {
         }
         let length = self.group.len() as u64;
         self.dirty = true;
+        failpoint::hit("wal.append.before_write")?;
         self.file.write_at(&self.group, self.end)?;
+        failpoint::hit("wal.append.after_write")?;
         self.end += length;
         if length < LARGE_BYTES && self.zeroed < self.end + length {
             // The records are written. Without zeros ahead of it the next group only costs more.
@@ -131,6 +139,7 @@ impl LogFile {
         let from = self.zeroed.max(self.end);
         let to = (self.end + self.step).next_multiple_of(4_096);
         let zeros = vec![0; usize::try_from(to - from).map_err(|_| Error::new(Kind::Limit, "a step too large"))?];
+        failpoint::hit("wal.zeros.before_write")?;
         self.file.write_at(&zeros, from)?;
         self.zeroed = to;
         Ok(())
@@ -139,7 +148,9 @@ impl LogFile {
     /// Makes durable what was written.
     pub fn sync(&mut self) -> Result<()> {
         if self.dirty {
+            failpoint::hit("wal.sync.before")?;
             self.file.sync()?;
+            failpoint::hit("wal.sync.after")?;
             self.dirty = false;
         }
         Ok(())
@@ -147,6 +158,8 @@ impl LogFile {
 
     /// Cuts the zeros behind the frames off. Readers do not care; it only frees space.
     pub fn trim(&mut self) -> Result<()> {
-        self.file.truncate(self.end)
+        failpoint::hit("wal.trim.before")?;
+        self.file.truncate(self.end)?;
+        failpoint::hit("wal.trim.after")
     }
 }

@@ -82,7 +82,7 @@ impl<'a> LogReader<'a> {
             unproven: VecDeque::new(),
             proven: (FRAMES_START, first_lsn.saturating_sub(1)),
         };
-        if found_lsn != first_lsn {
+        if found_lsn != first_lsn || first_lsn == 0 {
             let message = format!("this log file begins with record {found_lsn}, expected was {first_lsn}");
             return Err(reader.corrupt(message, HEADER_BYTES as u64));
         }

@@ -2,13 +2,9 @@
 //! manifest and the files that it names, whatever the writer removes meanwhile.
 
 use crate::memory::Bug;
-use crate::world::{Content, World, after, explore, found, settings, together};
-use ruvector_persistence::store::{Compact, Version};
+use crate::world::{Content, World, after, content, explore, found, settings, together};
+use ruvector_persistence::store::Compact;
 use std::sync::{Arc, Mutex};
-
-fn content(version: &Version) -> Content {
-    version.entries().map(|entry| entry.unwrap()).map(|entry| (entry.id.to_string(), entry.vector[0])).collect()
-}
 
 /// A writer that overwrites and compacts; a holder of a version; a reader of the files.
 fn compaction(bug: Bug) {
@@ -31,10 +27,10 @@ fn compaction(bug: Bug) {
         }),
         Box::new(move || {
             let version = holder.collection.version();
-            let before = content(&version);
+            let before = content(&version).unwrap();
             // The files of the segments that it holds may go now.
             holder.put_durably("0", "<0 again>", 10.0).unwrap();
-            assert_eq!(content(&version), before, "a version changed");
+            assert_eq!(content(&version).unwrap(), before, "a version changed");
             held.lock().unwrap().push((before, version.lsn()));
         }),
         Box::new(move || {

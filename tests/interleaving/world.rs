@@ -3,7 +3,7 @@
 use crate::memory::{BASE, Bug, Memory};
 use ruvector_persistence::error::{Kind, Result};
 use ruvector_persistence::manifest::Settings;
-use ruvector_persistence::store::{MetadataRule, OpenStore, Store, StoredCollection};
+use ruvector_persistence::store::{MetadataRule, OpenStore, Store, StoredCollection, Version};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ const PCT_DEPTH: usize = 4;
 
 /// Runs `body` in many orders.
 pub fn explore(body: fn()) {
-    let count = std::env::var("INTERLEAVINGS").ok().map_or(2_500, |count| count.parse().unwrap());
+    let count = std::env::var("INTERLEAVINGS").ok().map_or(2_000, |count| count.parse().unwrap());
     let mut config = Config::new();
     config.stack_size = 1 << 19;
     config.silence_warnings = true;
@@ -68,14 +68,21 @@ pub fn settings() -> Settings {
     settings
 }
 
+/// The content of a version, in which every id must be once.
+pub fn content(version: &Version) -> Result<Content> {
+    let entries = version.entries().map(|entry| entry.map(|entry| (entry.id.to_string(), entry.vector[0])));
+    let content = entries.collect::<Result<Content>>()?;
+    assert_eq!(content.len(), version.entries().count(), "an id is there twice");
+    assert_eq!(content.len(), version.len());
+    Ok(content)
+}
+
 /// The content of the collection that is found on `fs`, and its LSN.
 pub fn found(fs: Memory) -> Result<(Content, u64)> {
     let store = Store::open(Arc::new(fs), Path::new(BASE), &options(true))?;
     let collection = store.collection("a")?;
     let version = collection.version();
-    let entries = version.entries().map(|entry| entry.map(|entry| (entry.id.to_string(), entry.vector[0])));
-    let content = entries.collect::<Result<Content>>()?;
-    Ok((content, version.lsn()))
+    Ok((content(&version)?, version.lsn()))
 }
 
 impl World {
@@ -119,8 +126,7 @@ impl World {
     }
 
     pub fn content(&self) -> Content {
-        let version = self.collection.version();
-        version.entries().map(|entry| entry.unwrap()).map(|entry| (entry.id.to_string(), entry.vector[0])).collect()
+        content(&self.collection.version()).unwrap()
     }
 
     /// The content after all that was acknowledged, and nothing else.

@@ -11,6 +11,7 @@ pub use disk::Disk;
 pub use map::{Advice, Bytes, page_faults};
 
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use std::fmt::Debug;
 use std::path::Path;
 
@@ -92,7 +93,9 @@ impl From<NotReplaced> for Error {
 /// error is in doubt; both are whole in any case.
 pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> std::result::Result<(), NotReplaced> {
     write_beside(fs, path, bytes).map_err(|error| NotReplaced { error, in_doubt: false })?;
-    let synced = path.parent().map_or(Ok(()), |parent| fs.sync_directory(parent));
+    let synced = failpoint::hit("replace.after_rename")
+        .and_then(|()| path.parent().map_or(Ok(()), |parent| fs.sync_directory(parent)))
+        .and_then(|()| failpoint::hit("replace.after_name"));
     synced.map_err(|error| NotReplaced { error, in_doubt: true })
 }
 
@@ -100,9 +103,13 @@ fn write_beside(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = path.with_extension("tmp");
     // Left by a writer that died: this process holds the lock of the store, so nobody is writing it.
     fs.remove(&temporary)?;
+    failpoint::hit("replace.before_create")?;
     let written = fs.create(&temporary).and_then(|file| {
+        failpoint::hit("replace.after_create")?;
         file.write_at(bytes, 0)?;
-        file.sync()
+        failpoint::hit("replace.after_write")?;
+        file.sync()?;
+        failpoint::hit("replace.after_sync")
     });
     let renamed = written.and_then(|()| fs.rename(&temporary, path));
     if renamed.is_err() {

@@ -1,0 +1,8 @@
+//! See `segment` in fuzz/shared/bodies.rs.
+
+#![no_main]
+
+#[path = "../shared/mod.rs"]
+mod shared;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| shared::segment(data));

@@ -1,0 +1,8 @@
+//! See `wal_file` in fuzz/shared/bodies.rs.
+
+#![no_main]
+
+#[path = "../shared/mod.rs"]
+mod shared;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| shared::wal_file(data));
