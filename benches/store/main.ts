@@ -25,6 +25,7 @@ const GROUPS: Record<string, { title: string; base: string; budget?: [target: st
   single: { title: 'durable inserts, one at a time', base: 'raw', budget: ['at least 0.8', (x) => x >= 0.8] },
   many: { title: 'durable inserts, 64 at once', base: 'ours' },
   batch: { title: 'durable batches of 1,000', base: 'raw', budget: ['at least 0.7', (x) => x >= 0.7] },
+  journal: { title: "ruvector's own insert, awaited, and the same with a journal (`wal: true`)", base: 'ruvector' },
   unsynced: { title: 'inserts without waiting for the disk', base: 'ours' },
   get: { title: 'get by id, vector and metadata', base: 'ours' },
   getMany: { title: 'vectors of 1,000 ids at a time', base: 'ours' },

@@ -17,6 +17,8 @@ export function unpacked(bytes: Uint8Array): { vector: Float32Array; metadata: u
 
 /** One store of bytes by id. Every write is durable when it resolves, unless `durable` is false. */
 export interface Peer {
+  /** Resolves when it can be read, where making it does not do. */
+  ready?(): Promise<unknown>;
   put(entry: BenchEntry): Promise<unknown>;
   putBatch(entries: BenchEntry[]): Promise<unknown>;
   get(id: string): unknown;
@@ -58,6 +60,7 @@ function level(folder: string, sync: boolean): Peer {
   const { ClassicLevel } = from('classic-level');
   const db = new ClassicLevel(join(folder, 'level'), { valueEncoding: 'buffer' });
   return {
+    ready: () => db.open(),
     put: (entry) => db.put(entry.id, packed(entry), { sync }),
     putBatch: (entries) => db.batch(entries.map((entry) => ({ type: 'put', key: entry.id, value: packed(entry) })), { sync }),
     get: (id) => unpacked(db.getSync(id)),

@@ -2,9 +2,10 @@
 // back the work and how many operations it is.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { VectorDB, type VectorDBOptions } from 'ruvector-persistence';
+import { VectorDB as Ruvector } from 'ruvector';
+import { DatabasePersistence, VectorDB, type VectorDBOptions } from 'ruvector-persistence';
 import { type BenchEntry, dimension, makeEntries } from '../data';
-import { packed, peers, rawRead, rawSyncs, rawWrite } from './peers';
+import { packed, type Peer, peers, rawRead, rawSyncs, rawWrite } from './peers';
 
 export interface Prepared {
   operations: number;
@@ -15,6 +16,7 @@ type Work = (count: number, folder: string) => Promise<Prepared> | Prepared;
 
 /** Writes one after another are slow everywhere: so many are enough. */
 const SINGLE_MAX = 2_000;
+const MANY_MAX = 5_000;
 const BATCH = 1_000;
 const AT_ONCE = 64;
 const GETS = 100_000;
@@ -26,6 +28,8 @@ async function open(folder: string, more: Partial<VectorDBOptions> = {}): Promis
 async function inBatches(entries: BenchEntry[], write: (batch: BenchEntry[]) => unknown): Promise<void> {
   for (let at = 0; at < entries.length; at += BATCH) await write(entries.slice(at, at + BATCH));
 }
+
+const ruvector = (folder: string): any => new Ruvector({ dimensions: dimension, distanceMetric: 'cosine', storagePath: join(folder, 'ruvector.db') } as any);
 
 /** `count` writes with 64 under way at any time. */
 async function many(entries: BenchEntry[], write: (entry: BenchEntry) => Promise<unknown>): Promise<void> {
@@ -57,8 +61,9 @@ const works: Record<string, Work> = {
     return { operations: entries.length, work: async () => { for (const entry of entries) await db.durable.insert(entry); } };
   },
   'many:ours': async (count, folder) => {
-    const [db, entries] = [await open(folder), makeEntries(count)];
-    return { operations: count, work: () => many(entries, (entry) => db.durable.insert(entry)) };
+    const [db, entries] = [await open(folder), makeEntries(Math.min(count, MANY_MAX))];
+    await db.durable.insert({ ...entries[0]!, id: 'first' });
+    return { operations: entries.length, work: () => many(entries, (entry) => db.durable.insert(entry)) };
   },
   'batch:raw': (count, folder) => {
     const values: Buffer[] = [];
@@ -70,6 +75,15 @@ const works: Record<string, Work> = {
   'batch:ours': async (count, folder) => {
     const [db, entries] = [await open(folder), makeEntries(count)];
     return { operations: count, work: () => inBatches(entries, (batch) => db.durable.insertBatch(batch)) };
+  },
+  'journal:ruvector': (count, folder) => {
+    const [db, entries] = [ruvector(folder), makeEntries(Math.min(count, SINGLE_MAX))];
+    return { operations: entries.length, work: async () => { for (const entry of entries) await db.insert(entry); } };
+  },
+  'journal:ours': async (count, folder) => {
+    const [db, entries] = [ruvector(folder), makeEntries(Math.min(count, SINGLE_MAX))];
+    await new DatabasePersistence(db, { baseDir: join(folder, 'base'), wal: true }).ready();
+    return { operations: entries.length, work: async () => { for (const entry of entries) await db.insert(entry); } };
   },
   'unsynced:ours': async (count, folder) => {
     const [db, entries] = [await open(folder, { wal: { syncMode: 'async' } }), makeEntries(count)];
@@ -154,14 +168,19 @@ async function logged(count: number, folder: string): Promise<VectorDB> {
   return db;
 }
 
+async function firstGet(peer: Peer, id: string): Promise<unknown> {
+  await peer.ready?.();
+  return peer.get(id);
+}
+
 for (const [name, make] of Object.entries(peers)) {
   works[`single:${name}`] = (count, folder) => {
     const [db, entries] = [make(folder, true), makeEntries(Math.min(count, SINGLE_MAX))];
     return { operations: entries.length, work: async () => { for (const entry of entries) await db.put(entry); } };
   };
   works[`many:${name}`] = (count, folder) => {
-    const [db, entries] = [make(folder, true), makeEntries(count)];
-    return { operations: count, work: () => many(entries, (entry) => db.put(entry)) };
+    const [db, entries] = [make(folder, true), makeEntries(Math.min(count, MANY_MAX))];
+    return { operations: entries.length, work: () => many(entries, (entry) => db.put(entry)) };
   };
   works[`batch:${name}`] = (count, folder) => {
     const [db, entries] = [make(folder, true), makeEntries(count)];
@@ -181,7 +200,7 @@ for (const [name, make] of Object.entries(peers)) {
     const [db, entries] = [make(folder, false), makeEntries(count)];
     await inBatches(entries, (batch) => db.putBatch(batch));
     await db.close();
-    return { operations: 1, work: () => make(folder, false).get(entries[count >> 1]!.id) };
+    return { operations: 1, work: () => firstGet(make(folder, false), entries[count >> 1]!.id) };
   };
 }
 
