@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[path = "../fuzz/shared/mod.rs"]
+#[path = "../fuzz/common/mod.rs"]
 mod shared;
 
 use shared::{TARGETS, Target};

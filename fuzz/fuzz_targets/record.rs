@@ -1,8 +1,8 @@
-//! See `record` in fuzz/shared/bodies.rs.
+//! See `record` in fuzz/common/bodies.rs.
 
 #![no_main]
 
-#[path = "../shared/mod.rs"]
+#[path = "../common/mod.rs"]
 mod shared;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| shared::record(data));

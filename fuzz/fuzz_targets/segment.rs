@@ -1,8 +1,8 @@
-//! See `segment` in fuzz/shared/bodies.rs.
+//! See `segment` in fuzz/common/bodies.rs.
 
 #![no_main]
 
-#[path = "../shared/mod.rs"]
+#[path = "../common/mod.rs"]
 mod shared;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| shared::segment(data));

@@ -1,8 +1,8 @@
-//! See `store_header` in fuzz/shared/bodies.rs.
+//! See `store_header` in fuzz/common/bodies.rs.
 
 #![no_main]
 
-#[path = "../shared/mod.rs"]
+#[path = "../common/mod.rs"]
 mod shared;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| shared::store_header(data));

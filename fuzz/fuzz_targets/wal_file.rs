@@ -1,8 +1,8 @@
-//! See `wal_file` in fuzz/shared/bodies.rs.
+//! See `wal_file` in fuzz/common/bodies.rs.
 
 #![no_main]
 
-#[path = "../shared/mod.rs"]
+#[path = "../common/mod.rs"]
 mod shared;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| shared::wal_file(data));

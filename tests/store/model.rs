@@ -5,7 +5,9 @@ use crate::support::{Content, content, open, small, vector};
 use ruvector_persistence::format::Entry;
 use ruvector_persistence::manifest::{Settings, SyncMode};
 use ruvector_persistence::store::{Compact, MetadataRule};
+use std::path::Path;
 use std::sync::Arc;
+use tempfile::TempDir;
 
 struct Random(u64);
 
@@ -18,6 +20,18 @@ impl Random {
 
 fn bits(seed: u32) -> Vec<u32> {
     vector(seed).iter().map(|x| x.to_bits()).collect()
+}
+
+/// The files as they are between two manifests: the keeper may be at work, and a copy is not made in one moment.
+fn copy_at_one_moment(folder: &Path) -> TempDir {
+    let manifest = || std::fs::read(folder.join("collections/a/MANIFEST")).unwrap();
+    loop {
+        let (before, copy) = (manifest(), tempfile::tempdir().unwrap());
+        let copied = std::panic::catch_unwind(|| copy_tree(folder, copy.path()));
+        if copied.is_ok() && manifest() == before {
+            return copy;
+        }
+    }
 }
 
 fn run(seed: u64, settings: Settings, steps: u32) {
@@ -70,8 +84,7 @@ fn run(seed: u64, settings: Settings, steps: u32) {
             985..990 => {
                 // The process dies: only what is in the files is left.
                 collection.flush().unwrap();
-                let copy = tempfile::tempdir().unwrap();
-                copy_tree(folder.path(), copy.path());
+                let copy = copy_at_one_moment(folder.path());
                 drop((collection, store));
                 folder = copy;
                 store = open(folder.path()).unwrap();
