@@ -396,37 +396,11 @@ export interface Difference {
 }
 
 /** The log of the journal on disk: what `walStatus` resolves to. */
-export interface JournalStatus {
-  /** Always true. */
-  enabled: boolean;
-  /** 'poisoned' when a sync has failed: nothing is written any more until the journal is opened again. */
-  status: 'active' | 'poisoned';
+export interface JournalStatus extends WalStatus {
   /** Folder of its files. */
   path: string;
-  /** When a write is acknowledged. */
-  syncMode: SyncMode;
-  /** Milliseconds between syncs, in mode 'periodic'. */
-  fsyncInterval: number;
-  /** Bytes of one file. */
-  segmentSize: number;
-  /** Whether records are compressed. */
-  compression: boolean;
-  /** Milliseconds that complete files are kept. */
-  retention: number;
-  /** Files. */
-  segmentCount: number;
-  /** Files that opening would have to read. */
-  unreplayedSegments: number;
-  /** The number of the last file that opening would not read; null when there is none. */
-  lastReplayedSegment: number | null;
-  /** Bytes of its files. */
-  totalSize: number;
-  /** The same in units of 1,048,576 bytes. */
-  totalSizeMB: number;
-  /** The number of the newest change that is known to be durable. */
-  durableLsn: number;
-  /** Why nothing is written any more; null when it is. */
-  poisoned: string | null;
+  /** 'poisoned' when a sync has failed: nothing is written any more until the journal is opened again. */
+  status: 'active' | 'poisoned';
   /** Whether something was refused that was not brought up since. */
   behind: boolean;
 }

@@ -248,7 +248,7 @@ test('A58: an unrecovered journal: nothing is saved or loaded over it, writes go
   await second.flush()
   const report = await second.recover()
   t.like(report, { count: 11, added: 9, changed: 0, removed: 0 })
-  t.true(report.durationMs >= 0 && report.records >= 0)
+  t.is(report.records, 0, 'what the first process had was moved to segments, and nothing was written behind them')
   t.deepEqual(contentOf([db.content.get('doc-1')!]), contentOf([{ id: 'doc-1', vector: vectorOf('over') }]), 'the later write stands')
   t.like(await second.recover(), { count: 11, added: 0, changed: 0, removed: 0 })
   await second.load()

@@ -66,6 +66,8 @@ pub fn select(sealed: &[Sealed], compact: Compact, unit: u64) -> Vec<Group> {
     };
     match compact {
         Compact::Nothing => {}
+        // No share is above 1: rewriting segments is switched off.
+        Compact::Above(share) if share > 1.0 => {}
         Compact::All => {
             // One small segment alone is as good as it gets.
             if chosen.iter().any(|is_chosen| *is_chosen) || sealed.iter().filter(small).count() > 1 {

@@ -148,11 +148,6 @@ impl Version {
         Ok(())
     }
 
-    /// The entry at a cursor that `scan` gave.
-    pub fn entry_at(&self, cursor: Cursor) -> Result<Option<Arc<Entry>>> {
-        self.entries_from(cursor).next().transpose().map(|found| found.map(|(_, entry)| entry))
-    }
-
     /// Live rows of sealed parts from `cursor` on.
     fn places(&self, cursor: Cursor) -> impl Iterator<Item = (Cursor, &Sealed, u32)> {
         let mut base = 0;

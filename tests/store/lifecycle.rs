@@ -224,3 +224,18 @@ fn copy_tree_into(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir(to).unwrap();
     copy_tree(from, to);
 }
+
+#[test]
+fn small_segments_become_one_unless_rewriting_is_switched_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let collection = store.create("a", Settings::default()).unwrap();
+    for round in 0..9 {
+        fill(&collection, &format!("round {round}"), 3);
+        collection.checkpoint().unwrap();
+    }
+    let before = content(&collection);
+    assert_eq!(collection.compact(Compact::Above(2.0)).unwrap().segments, 9, "no share is above 1");
+    assert_eq!(collection.compact(Compact::Above(0.9)).unwrap().segments, 1);
+    assert_eq!(content(&collection), before);
+}
