@@ -90,6 +90,29 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// The number in files of a store; 0 is unknown.
+    pub fn code(metric: Option<Metric>) -> u8 {
+        match metric {
+            None => 0,
+            Some(Metric::Cosine) => 1,
+            Some(Metric::Euclidean) => 2,
+            Some(Metric::Dot) => 3,
+            Some(Metric::Manhattan) => 4,
+        }
+    }
+
+    /// The metric of that number; `None` for a number that is none's.
+    pub fn of_code(code: u8) -> Option<Option<Metric>> {
+        Some(match code {
+            0 => None,
+            1 => Some(Metric::Cosine),
+            2 => Some(Metric::Euclidean),
+            3 => Some(Metric::Dot),
+            4 => Some(Metric::Manhattan),
+            _ => return None,
+        })
+    }
+
     /// The name in options and archives.
     pub fn name(self) -> &'static str {
         match self {

@@ -82,28 +82,6 @@ impl Record {
     }
 }
 
-fn metric_number(metric: Option<Metric>) -> u8 {
-    match metric {
-        None => 0,
-        Some(Metric::Cosine) => 1,
-        Some(Metric::Euclidean) => 2,
-        Some(Metric::Dot) => 3,
-        Some(Metric::Manhattan) => 4,
-    }
-}
-
-/// The metric of that number; 0 is unknown.
-fn metric_of(number: u8) -> Option<Option<Metric>> {
-    Some(match number {
-        0 => None,
-        1 => Some(Metric::Cosine),
-        2 => Some(Metric::Euclidean),
-        3 => Some(Metric::Dot),
-        4 => Some(Metric::Manhattan),
-        _ => return None,
-    })
-}
-
 /// Encodes a record. `synced` is filled in by whoever writes it: see [`set_synced`].
 pub fn encode(lsn: u64, time: u64, change: &Change) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(HEAD_BYTES + body_bytes(change));
@@ -136,7 +114,7 @@ pub fn encode(lsn: u64, time: u64, change: &Change) -> Result<Vec<u8>> {
         }
         Change::Describe(known) => {
             out.extend_from_slice(&(known.dimension.unwrap_or(0) as u32).to_le_bytes());
-            out.push(metric_number(known.metric));
+            out.push(Metric::code(known.metric));
             6
         }
         Change::Close => 7,
@@ -253,7 +231,7 @@ fn read(bytes: &[u8]) -> Option<Record> {
             if dimension.is_some_and(|dimension| dimension > DIMENSION_MAX) {
                 return None;
             }
-            Change::Describe(Description { dimension, metric: metric_of(metric)? })
+            Change::Describe(Description { dimension, metric: Metric::of_code(metric)? })
         }
         7 => Change::Close,
         _ => Change::Replaced,

@@ -11,9 +11,9 @@ use super::spool::Spool;
 use crate::env::fs::Fs;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
-use crate::format::Metric;
 use crate::format::entry::{check_id, shown};
 use crate::format::header::{FileKind, Header, crc};
+use crate::format::{Entry, Metric};
 use crate::limits::{DIMENSION_MAX, METADATA_BYTES_MAX};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// What a builder holds of ids, and again of metadata, before they go to a file.
 const HELD_BYTES_MAX: usize = 16 << 20;
 
-/// One row as it is written. The metadata is the text of a JSON object that somebody checked.
+/// One row, as it is written and as it is read. The metadata is the text of a JSON object that somebody checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     /// The id; no other row of the segment has it.
@@ -32,6 +32,13 @@ pub struct Row<'a> {
     pub metadata: Option<&'a str>,
     /// The record that wrote it.
     pub lsn: u64,
+}
+
+impl Row<'_> {
+    /// The same on the heap.
+    pub fn to_entry(self) -> Arc<Entry> {
+        Arc::new(Entry { id: self.id.into(), vector: self.vector.into(), metadata: self.metadata.map(Into::into) })
+    }
 }
 
 /// A finished segment, as the manifest names it.

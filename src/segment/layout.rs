@@ -160,27 +160,6 @@ pub(super) struct Footer {
     pub checksums_crc: u32,
 }
 
-fn metric_code(metric: Option<Metric>) -> u8 {
-    match metric {
-        None => 0,
-        Some(Metric::Cosine) => 1,
-        Some(Metric::Euclidean) => 2,
-        Some(Metric::Dot) => 3,
-        Some(Metric::Manhattan) => 4,
-    }
-}
-
-fn metric_of(code: u8) -> Option<Option<Metric>> {
-    Some(match code {
-        0 => None,
-        1 => Some(Metric::Cosine),
-        2 => Some(Metric::Euclidean),
-        3 => Some(Metric::Dot),
-        4 => Some(Metric::Manhattan),
-        _ => return None,
-    })
-}
-
 impl Footer {
     /// The footer as it is written, and its checksum, which is also its last four bytes.
     pub fn encode(&self) -> (Vec<u8>, u32) {
@@ -193,7 +172,7 @@ impl Footer {
             out.extend_from_slice(&word.to_le_bytes());
         }
         out.extend_from_slice(&layout.dimension.to_le_bytes());
-        out.extend_from_slice(&[metric_code(self.metric), 0, 0, 0]);
+        out.extend_from_slice(&[Metric::code(self.metric), 0, 0, 0]);
         for word in [self.lsns.0, self.lsns.1, layout.length] {
             out.extend_from_slice(&word.to_le_bytes());
         }
@@ -229,7 +208,7 @@ impl Footer {
         let [metric, 0, 0, 0] = array(bytes, 92).unwrap_or([u8::MAX; 4]) else {
             return Err(broken("the bytes after the metric are not zero".into(), 93));
         };
-        let metric = metric_of(metric).ok_or_else(|| broken(format!("there is no metric {metric}"), 92))?;
+        let metric = Metric::of_code(metric).ok_or_else(|| broken(format!("there is no metric {metric}"), 92))?;
         let (ids_bytes, metadata_bytes, count) = (word(64), word(72), u64::from(rows));
         if !(count..=count * ID_BYTES_MAX as u64).contains(&ids_bytes) {
             return Err(broken(format!("{ids_bytes} bytes of ids cannot be those of {rows} rows"), 64));

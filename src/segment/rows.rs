@@ -4,6 +4,7 @@
 //! then: an end that goes backwards, text that is not UTF-8, a slot that names no row are `ERR_CORRUPT` with the offset.
 //! Whether a row is dead is not asked here.
 
+use super::builder::Row;
 use super::index;
 use super::layout::{NUMBER, WORD};
 use super::reader::Segment;
@@ -66,6 +67,11 @@ impl Segment {
     pub fn lsn(&self, row: u32) -> Result<u64> {
         self.check_row(row)?;
         self.word(self.layout().lsns + u64::from(row) * WORD)
+    }
+
+    /// A row, in place.
+    pub fn row(&self, row: u32) -> Result<Row<'_>> {
+        Ok(Row { id: self.id(row)?, vector: self.vector(row)?, metadata: self.metadata(row)?, lsn: self.lsn(row)? })
     }
 
     /// A copy of a row.

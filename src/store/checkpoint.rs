@@ -219,10 +219,8 @@ impl Core {
         let mut builder = Builder::create(self.fs.clone(), &path, header, dimension, description.metric)?;
         for source in &group.sources {
             for row in source.dead.live_from(0) {
-                let pushed = source.part.with_row(row, |view| {
-                    let lsn = lsn.unwrap_or(view.lsn);
-                    builder.push(Row { id: view.id, vector: view.vector, metadata: view.metadata, lsn })
-                })?;
+                let pushed =
+                    source.part.with_row(row, |view| builder.push(Row { lsn: lsn.unwrap_or(view.lsn), ..view }))?;
                 pushed.transpose()?;
             }
         }

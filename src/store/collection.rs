@@ -3,6 +3,8 @@
 //! A change is applied as a whole or not at all, and can be taken back as long as what it replaced is remembered
 //! ([`Undo`]). A [`Version`] of the state is taken at any moment for nothing. Nothing here writes a file.
 
+mod undo;
+
 use super::memtable::Memtable;
 use super::part::{Part, RowView, Sealed};
 use super::rows::Row;
@@ -13,6 +15,8 @@ use crate::format::record::Change;
 use crate::format::{Description, Entry};
 use crate::segment::{DeadRows, Segment};
 use std::sync::Arc;
+use undo::Replaced;
+pub use undo::Undo;
 
 /// What becomes of an entry's metadata when it is written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,28 +34,6 @@ pub struct Collection {
     sealed: Vec<Sealed>,
     memtable: Memtable,
     lsn: u64,
-}
-
-/// What takes a change back.
-#[derive(Debug)]
-pub struct Undo {
-    description: Description,
-    replaced: Replaced,
-}
-
-#[derive(Debug)]
-enum Replaced {
-    /// What each id held before.
-    Ids(Vec<(Arc<str>, Before)>),
-    /// The whole content.
-    All(Vec<Sealed>, Box<Memtable>),
-}
-
-#[derive(Debug)]
-enum Before {
-    Nothing,
-    Row(Row),
-    Sealed(Part, u32),
 }
 
 impl Collection {
@@ -119,7 +101,7 @@ impl Collection {
     /// Gives the entry of an id to `read`, in place.
     pub fn with<T>(&self, id: &str, read: impl FnOnce(RowView<'_>) -> T) -> Result<Option<T>> {
         if let Some(row) = self.memtable.get(id) {
-            return Ok(Some(read(RowView::of(row))));
+            return Ok(Some(read(row.view())));
         }
         for sealed in self.sealed.iter().rev() {
             if let Some(row) = sealed.find(id)? {
@@ -251,27 +233,6 @@ impl Collection {
         Ok(())
     }
 
-    fn take_all(&mut self) -> Replaced {
-        Replaced::All(std::mem::take(&mut self.sealed), Box::new(std::mem::take(&mut self.memtable)))
-    }
-
-    /// What each id holds, each once. Reads everything that the change will need, so that it cannot fail halfway.
-    fn befores<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<(Arc<str>, Before)>> {
-        let before = |id: &str| {
-            Ok((
-                id.into(),
-                match self.place(id)? {
-                    None => Before::Nothing,
-                    Some(None) => self.memtable.get(id).cloned().map_or(Before::Nothing, Before::Row),
-                    Some(Some((part, row))) => {
-                        self.sealed.get(part).map_or(Before::Nothing, |sealed| Before::Sealed(sealed.part.clone(), row))
-                    }
-                },
-            ))
-        };
-        ids.map(before).collect()
-    }
-
     /// Makes the row the one of its id.
     fn place_row(&mut self, row: Row) -> Result<()> {
         if !self.sealed.is_empty() && self.memtable.find(&row.entry.id).is_none() {
@@ -289,32 +250,6 @@ impl Collection {
             Some(Some((part, row))) => {
                 if let Some(sealed) = self.sealed.get_mut(part) {
                     sealed.dead.kill(row);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes back the newest change that was not taken back yet. Its LSN stays used.
-    pub fn undo(&mut self, undo: Undo) -> Result<()> {
-        self.description = undo.description;
-        match undo.replaced {
-            Replaced::All(sealed, memtable) => {
-                self.sealed = sealed;
-                self.memtable = *memtable;
-            }
-            Replaced::Ids(before) => {
-                // Of an id that stands twice in a batch, both remember what was before the batch.
-                for (id, before) in before {
-                    self.forget(&id)?;
-                    match before {
-                        Before::Nothing => {}
-                        Before::Row(row) => drop(self.memtable.insert(row)),
-                        Before::Sealed(part, row) => {
-                            let held = part.with_row(row, |view| Row { lsn: view.lsn, entry: view.to_entry() })?;
-                            held.map(|row| self.memtable.insert(row));
-                        }
-                    }
                 }
             }
         }

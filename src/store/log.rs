@@ -76,6 +76,8 @@ struct Queue {
     untold: Option<Error>,
     poison: Option<Error>,
     closing: bool,
+    /// The thread waits for something to do.
+    idle: bool,
     ended: bool,
     /// A place in the log up to which everything is durable, and the number of its file.
     place: Option<(u64, LogPlace)>,
@@ -139,8 +141,12 @@ impl Log {
         queue.last = pending.lsn;
         queue.bytes += pending.bytes.len() as u64;
         queue.pending.push_back(pending);
+        // A thread at work looks again before it waits: to wake it would cost a system call for each write.
+        let wake = queue.idle;
         drop(queue);
-        self.shared.work.notify_one();
+        if wake {
+            self.shared.work.notify_one();
+        }
     }
 
     /// Waits until the queue is short enough: the price of writing faster than the disk. Called without any lock.
@@ -334,10 +340,12 @@ impl Writer {
                 let rest = !queue.pending.is_empty();
                 return Turn { group, sync: sync && !rest, closing: queue.closing && !rest };
             }
+            queue.idle = true;
             queue = match due.filter(|_| !poisoned) {
                 Some(wait) => self.shared.work.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner),
             };
+            queue.idle = false;
         }
     }
 

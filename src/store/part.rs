@@ -5,6 +5,7 @@ use super::memtable::Memtable;
 use super::rows::Row;
 use crate::error::Result;
 use crate::format::Entry;
+pub use crate::segment::Row as RowView;
 use crate::segment::{DeadRows, Segment};
 use std::sync::Arc;
 
@@ -20,19 +21,6 @@ pub enum Part {
 /// A memtable that takes no writes any more.
 #[derive(Debug)]
 pub struct Frozen(Memtable);
-
-/// A row as it lies in a part.
-#[derive(Debug, Clone, Copy)]
-pub struct RowView<'a> {
-    /// Id.
-    pub id: &'a str,
-    /// Vector.
-    pub vector: &'a [f32],
-    /// JSON text.
-    pub metadata: Option<&'a str>,
-    /// The LSN of the record that wrote it.
-    pub lsn: u64,
-}
 
 /// A row of which only what is asked for is read.
 #[derive(Debug, Clone, Copy)]
@@ -50,20 +38,6 @@ impl<'a> LazyRow<'a> {
             LazyRow::Held(row) => Ok(row.entry.metadata.as_deref()),
             LazyRow::Sealed(segment, row) => segment.metadata(row),
         }
-    }
-}
-
-impl<'a> RowView<'a> {
-    /// The row of a memtable.
-    pub(super) fn of(row: &'a Row) -> Self {
-        let Row { entry, lsn } = row;
-        RowView { id: &entry.id, vector: &entry.vector, metadata: entry.metadata.as_deref(), lsn: *lsn }
-    }
-
-    /// The same on the heap.
-    pub fn to_entry(self) -> Arc<Entry> {
-        let metadata = self.metadata.map(Into::into);
-        Arc::new(Entry { id: self.id.into(), vector: self.vector.into(), metadata })
     }
 }
 
@@ -100,13 +74,8 @@ impl Part {
     /// Gives a row to `read`, in place; `None` for a gap.
     pub fn with_row<T>(&self, row: u32, read: impl FnOnce(RowView<'_>) -> T) -> Result<Option<T>> {
         match self {
-            Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(RowView::of).map(read)),
-            Part::Segment(segment) => Ok(Some(read(RowView {
-                id: segment.id(row)?,
-                vector: segment.vector(row)?,
-                metadata: segment.metadata(row)?,
-                lsn: segment.lsn(row)?,
-            }))),
+            Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(Row::view).map(read)),
+            Part::Segment(segment) => segment.row(row).map(read).map(Some),
         }
     }
 

@@ -4,6 +4,7 @@
 //! Deleted rows leave gaps; `Rows` closes them when they are more than half.
 
 use crate::format::Entry;
+use crate::segment::Row as RowView;
 use std::sync::Arc;
 
 const BLOCK_ROWS: usize = 1_024;
@@ -13,6 +14,14 @@ const BLOCK_ROWS: usize = 1_024;
 pub(super) struct Row {
     pub entry: Arc<Entry>,
     pub lsn: u64,
+}
+
+impl Row {
+    /// The row as one of a segment looks.
+    pub fn view(&self) -> RowView<'_> {
+        let Row { entry, lsn } = self;
+        RowView { id: &entry.id, vector: &entry.vector, metadata: entry.metadata.as_deref(), lsn: *lsn }
+    }
 }
 
 type Block = Arc<Vec<Option<Row>>>;

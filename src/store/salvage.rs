@@ -4,7 +4,6 @@
 
 use super::collection::Collection;
 use super::open::Store;
-use super::part::RowView;
 use super::paths::Paths;
 use super::recovery::log_bytes;
 use super::stored::Core;
@@ -117,15 +116,7 @@ impl Work<'_> {
         }
         let mut lost = Lost { path, offset: 0, what: String::new(), rows: 0, ids: Vec::new(), lsns: None };
         for row in dead.live_from(0) {
-            let read = || -> Result<RowView<'_>> {
-                Ok(RowView {
-                    id: segment.id(row)?,
-                    vector: segment.vector(row)?,
-                    metadata: segment.metadata(row)?,
-                    lsn: segment.lsn(row)?,
-                })
-            };
-            match read() {
+            match segment.row(row) {
                 Ok(view) => self.content.insert(view.to_entry())?,
                 Err(error) => {
                     if lost.rows == 0 {

@@ -100,7 +100,7 @@ impl Version {
             sealed.part.with_row(row, |view| read(place, view))?.transpose()?;
         }
         let (base, rows) = self.unsealed(cursor);
-        rows.take_while(|(row, _)| base + row < end).try_for_each(|(row, held)| read(base + row, RowView::of(held)))
+        rows.take_while(|(row, _)| base + row < end).try_for_each(|(row, held)| read(base + row, held.view()))
     }
 
     /// Gives the vector of every row from `cursor` to `end` (not included) to `read`; the rest of a row is read only when
