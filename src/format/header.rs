@@ -35,10 +35,13 @@ pub enum FileKind {
     Segment,
     /// The dead rows of a segment.
     Dead,
+    /// `SNAPSHOT`: what a snapshot holds.
+    Snapshot,
 }
 
 impl FileKind {
-    const ALL: [FileKind; 5] = [FileKind::Store, FileKind::Manifest, FileKind::Wal, FileKind::Segment, FileKind::Dead];
+    const ALL: [FileKind; 6] =
+        [FileKind::Store, FileKind::Manifest, FileKind::Wal, FileKind::Segment, FileKind::Dead, FileKind::Snapshot];
 
     fn magic(self) -> &'static [u8; 8] {
         match self {
@@ -47,6 +50,7 @@ impl FileKind {
             FileKind::Wal => b"RVPwalog",
             FileKind::Segment => b"RVPsegmt",
             FileKind::Dead => b"RVPdeads",
+            FileKind::Snapshot => b"RVPsnaps",
         }
     }
 
@@ -58,6 +62,7 @@ impl FileKind {
             FileKind::Wal => "write-ahead log",
             FileKind::Segment => "segment",
             FileKind::Dead => "dead-rows",
+            FileKind::Snapshot => "snapshot",
         }
     }
 }

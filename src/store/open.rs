@@ -5,6 +5,7 @@ use super::log::held;
 use super::paths::{COLLECTIONS, Paths, check_name};
 use super::recovery;
 use super::stored::StoredCollection;
+use super::tree::{remove_collection, remove_files};
 use super::verify::Verified;
 use crate::control::Control;
 use crate::env::fs::{Fs, Lock, read_whole, replace};
@@ -18,7 +19,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const STORE: &str = "STORE";
+/// The identity of the store.
+pub const STORE: &str = "STORE";
 const LOCK: &str = "LOCK";
 /// A collection that is being removed; such a name cannot be given to a collection.
 const DROPPED: &str = ".dropped-";
@@ -137,8 +139,7 @@ impl Store {
     /// Reads every byte of a collection's files, also of one that cannot be opened.
     pub fn verify(&self, name: &str, control: &Control) -> Result<Verified> {
         check_name(name)?;
-        let open = held(&self.open).get(name).filter(|open| !open.is_closed()).cloned();
-        if let Some(open) = open {
+        if let Some(open) = self.opened(name) {
             return open.verify(control);
         }
         let home = Paths::home(&self.base, name);
@@ -150,6 +151,11 @@ impl Store {
     /// Its folder.
     pub fn base(&self) -> &Path {
         &self.base
+    }
+
+    /// A collection that is open here.
+    pub(super) fn opened(&self, name: &str) -> Option<Arc<StoredCollection>> {
+        held(&self.open).get(name).filter(|open| !open.is_closed()).cloned()
     }
 
     /// The names of its collections, sorted.
@@ -218,6 +224,42 @@ impl Store {
         Ok(collection)
     }
 
+    /// A collection under a hidden name: removed at the next opening unless it gets a name before.
+    pub(super) fn create_hidden(&self, settings: Settings) -> Result<Arc<StoredCollection>> {
+        let lock = self.check_writable()?;
+        settings.check()?;
+        let name = format!("{DROPPED}{}", crate::env::new_id());
+        let mut root = Root::first(Owner { store: self.id, collection: new_uuid() }, settings);
+        let paths = Paths::of(&self.base, &name, &root);
+        self.make_folders(&paths)?;
+        root.replace(&*self.fs, &paths.home, |_| {})?;
+        let opened = recovery::open(&self.fs, &self.base, &name, self.id, true)?;
+        Ok(Arc::new(StoredCollection::start(self.fs.clone(), opened, Some(lock))?))
+    }
+
+    /// Closes a hidden collection and gives it a name that nobody has.
+    pub(super) fn name_hidden(&self, hidden: &StoredCollection, name: &str) -> Result<()> {
+        hidden.close()?;
+        let open = held(&self.open);
+        if open.contains_key(name) || self.is_there(name) {
+            return Err(Error::new(Kind::Exists, format!("there is a collection '{name}' already")).in_file(&self.base));
+        }
+        let collections = self.base.join(COLLECTIONS);
+        // What a crash left of making one of that name; it holds nothing.
+        remove_collection(&*self.fs, &collections.join(name))?;
+        failpoint::hit("restore.before_name")?;
+        self.fs.rename(&collections.join(hidden.name()), &collections.join(name))?;
+        failpoint::hit("restore.after_name")?;
+        self.fs.sync_directory(&collections)
+    }
+
+    /// Closes and removes a hidden collection.
+    pub(super) fn remove_hidden(&self, hidden: &StoredCollection) -> Result<()> {
+        // Nothing of it is wanted any more, so neither is its last sync.
+        let _ = hidden.close();
+        remove_collection(&*self.fs, &self.base.join(COLLECTIONS).join(hidden.name()))
+    }
+
     /// The collection of that name, made with `settings` when there is none.
     pub fn collection_or_create(&self, name: &str, settings: Settings) -> Result<Arc<StoredCollection>> {
         match self.collection(name) {
@@ -275,9 +317,9 @@ impl Store {
         self.fs.sync_directory(&collections)?;
         failpoint::hit("remove.after_name")?;
         if let Some(elsewhere) = elsewhere {
-            remove_tree(&*self.fs, &elsewhere)?;
+            remove_files(&*self.fs, &elsewhere)?;
         }
-        remove_tree(&*self.fs, &dropped)
+        remove_collection(&*self.fs, &dropped)
     }
 
     /// Gives a collection another name. It is closed by it: handles to it answer `ERR_CLOSED`.
@@ -316,7 +358,7 @@ impl Store {
         let collections = self.base.join(COLLECTIONS);
         for name in self.fs.list(&collections)?.iter().filter(|name| name.starts_with(DROPPED)) {
             failpoint::hit("store.before_sweep")?;
-            remove_tree(&*self.fs, &collections.join(name))?;
+            remove_collection(&*self.fs, &collections.join(name))?;
         }
         Ok(())
     }
@@ -329,20 +371,6 @@ impl Store {
         drop(held(&self.lock).take());
         closed
     }
-}
-
-/// A folder of ours, whose folders hold files only.
-fn remove_tree(fs: &dyn Fs, path: &Path) -> Result<()> {
-    for folder in ["segments", "wal", ""] {
-        let folder = if folder.is_empty() { path.to_path_buf() } else { path.join(folder) };
-        for name in fs.list(&folder).unwrap_or_default() {
-            failpoint::hit("remove.before_file")?;
-            fs.remove(&folder.join(name))?;
-        }
-        failpoint::hit("remove.before_folder")?;
-        fs.remove_directory(&folder)?;
-    }
-    Ok(())
 }
 
 fn make(fs: &dyn Fs, base: &Path) -> Result<()> {

@@ -3,7 +3,6 @@
 //! With engine `hybrid` the regions that were read most since the collection was opened are on the heap, up to the size
 //! of the hot tier; everything else is mapped. Readers go on meanwhile: whoever holds a segment keeps it as it was.
 
-use super::log::held;
 use super::stored::Core;
 use crate::error::Result;
 use crate::manifest::{Engine, Settings};
@@ -21,7 +20,7 @@ impl Core {
             return Ok(());
         }
         // Neither checkpoint nor compaction meanwhile, so that what is exchanged is what stands in the state.
-        let _turn = held(&self.turn);
+        let _turn = self.turn.take();
         let settings = self.settings(Settings::clone);
         let access = *self.access.read().unwrap_or_else(PoisonError::into_inner);
         let segments: Vec<Arc<Segment>> =

@@ -6,6 +6,8 @@
 mod damage;
 mod engines;
 mod faults;
+mod history;
 mod lifecycle;
 mod model;
+mod snapshots;
 mod support;
