@@ -10,7 +10,7 @@
 //! | 0 | [`error`], [`limits`], [`control`], [`workers`] | failures, maxima, progress and cancellation, threads |
 //! | 1 | [`env`](mod@env), [`codec`] | the operating system; compression and checksums of bytes in memory |
 //! | 2 | [`format`](mod@format) | one structure each: encode, decode, limits |
-//! | 3 | [`wal`], [`segment`], [`manifest`], [`archive`], [`foreign`], [`search`] | whole files of ours; files of other databases; exact search |
+//! | 3 | [`wal`], [`segment`], [`lsm`], [`manifest`], [`archive`], [`foreign`], [`search`] | whole files of ours; files of other databases; exact search |
 //! | 4 | [`store`] | collections and their versions |
 //! | 5 | [`ops`] | one operation each: request, response, run |
 //! | 6 | `node` | the same operations for JavaScript |
@@ -35,6 +35,7 @@ pub mod error;
 pub mod foreign;
 pub mod format;
 pub mod limits;
+pub mod lsm;
 pub mod manifest;
 #[cfg(feature = "node")]
 mod node;

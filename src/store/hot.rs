@@ -72,8 +72,8 @@ impl HotTier {
 
     /// The row of a segment: from here, or from the segment, and then perhaps kept.
     pub(super) fn row(&self, part: &Part, row: u32) -> Result<Option<Row>> {
-        let Some(segment) = part.segment() else { return Ok(None) };
-        let key = (segment.number(), row);
+        let Some(segment) = part.named() else { return Ok(None) };
+        let key = (segment.number, row);
         {
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
             inner.reads += 1;
@@ -85,8 +85,8 @@ impl HotTier {
             }
         }
         // Without the lock: this may wait for the disk.
-        let Some(entry) = part.entry(row)? else { return Ok(None) };
-        let found = Row { entry, lsn: segment.lsn(row)? };
+        let found = part.with_row(row, |view| Row { lsn: view.lsn, entry: view.to_entry() })?;
+        let Some(found) = found else { return Ok(None) };
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.candidates.remove(&key).is_some() {
             inner.keep(key, found.clone(), self.capacity);

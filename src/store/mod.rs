@@ -19,6 +19,7 @@ mod plan;
 mod recovery;
 mod rows;
 mod salvage;
+mod sealing;
 mod selection;
 mod statistics;
 mod stored;

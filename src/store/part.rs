@@ -1,10 +1,12 @@
-//! The sealed parts of a collection: memtables that a checkpoint froze, and segments. Their rows never change; which of
+//! The sealed parts of a collection: memtables that a checkpoint froze, segments, and sorted runs. Their rows never change; which of
 //! them are dead does, and every version has its own view of that.
 
 use super::memtable::Memtable;
 use super::rows::Row;
 use crate::error::Result;
 use crate::format::Entry;
+use crate::lsm::Run;
+use crate::manifest::{SegmentKind, SegmentRef};
 use crate::segment::{DeadRows, Segment};
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ pub enum Part {
     Frozen(Arc<Frozen>),
     /// A segment.
     Segment(Arc<Segment>),
+    /// A sorted run.
+    Run(Arc<Run>),
 }
 
 /// A memtable that takes no writes any more.
@@ -58,6 +62,7 @@ impl Part {
         match self {
             Part::Frozen(frozen) => frozen.0.rows().end(),
             Part::Segment(segment) => segment.rows() as usize,
+            Part::Run(run) => run.rows() as usize,
         }
     }
 
@@ -66,6 +71,7 @@ impl Part {
         match (self, other) {
             (Part::Frozen(a), Part::Frozen(b)) => Arc::ptr_eq(a, b),
             (Part::Segment(a), Part::Segment(b)) => Arc::ptr_eq(a, b),
+            (Part::Run(a), Part::Run(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
     }
@@ -75,6 +81,7 @@ impl Part {
         match self {
             Part::Frozen(frozen) => Ok(frozen.0.find(id).map(|row| row as u32)),
             Part::Segment(segment) => segment.find(id),
+            Part::Run(run) => run.find(id),
         }
     }
 
@@ -88,6 +95,12 @@ impl Part {
                 metadata: segment.metadata(row)?,
                 lsn: segment.lsn(row)?,
             }))),
+            Part::Run(run) => {
+                let view = |row: crate::lsm::Row<'_>| {
+                    read(RowView { id: row.id, vector: row.vector, metadata: row.metadata, lsn: row.lsn })
+                };
+                run.with_row(row, view).map(Some)
+            }
         }
     }
 
@@ -95,7 +108,7 @@ impl Part {
     pub fn entry(&self, row: u32) -> Result<Option<Arc<Entry>>> {
         match self {
             Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(|row| row.entry.clone())),
-            Part::Segment(_) => self.with_row(row, |view| view.to_entry()),
+            Part::Segment(_) | Part::Run(_) => self.with_row(row, |view| view.to_entry()),
         }
     }
 
@@ -116,15 +129,36 @@ impl Part {
         match self {
             Part::Frozen(frozen) => frozen.0.bytes(),
             Part::Segment(segment) => segment.length(),
+            Part::Run(run) => run.length(),
         }
     }
 
     /// The segment, when it is one.
     pub fn segment(&self) -> Option<&Arc<Segment>> {
         match self {
-            Part::Frozen(_) => None,
             Part::Segment(segment) => Some(segment),
+            Part::Frozen(_) | Part::Run(_) => None,
         }
+    }
+
+    /// What it is on disk, when it is there.
+    pub fn kind(&self) -> Option<SegmentKind> {
+        match self {
+            Part::Frozen(_) => None,
+            Part::Segment(_) => Some(SegmentKind::File),
+            Part::Run(_) => Some(SegmentKind::Lsm),
+        }
+    }
+
+    /// As a manifest names it, without its dead rows; `None` for a memtable.
+    pub fn named(&self) -> Option<SegmentRef> {
+        let (number, length, checksum) = match self {
+            Part::Frozen(_) => return None,
+            Part::Segment(segment) => (segment.number(), segment.length(), segment.checksum()),
+            Part::Run(run) => (run.number(), run.length(), run.checksum()),
+        };
+        let (kind, rows) = (self.kind().unwrap_or_default(), self.rows() as u64);
+        Some(SegmentRef { number, kind, length, checksum, rows, dead: None })
     }
 }
 

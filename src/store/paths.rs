@@ -1,11 +1,14 @@
 //! Where the files of a collection are, and which names are ours.
 
 use crate::error::{Error, Kind, Result};
+use crate::manifest::SegmentKind;
 use crate::wal;
 use std::path::{Path, PathBuf};
 
 /// The folder of all collections in a store.
 pub const COLLECTIONS: &str = "collections";
+/// The folder of a collection's sorted runs.
+pub const RUNS: &str = "lsm";
 const NAME_BYTES_MAX: usize = 64;
 
 /// What a file in the folder of segments is.
@@ -22,8 +25,10 @@ pub enum SegmentFile {
 pub struct Paths {
     /// The collection itself: its manifest.
     pub home: PathBuf,
-    /// Its segments.
+    /// Its segments, and the dead rows of segments and runs.
     pub segments: PathBuf,
+    /// Its sorted runs; made with the first of them.
+    pub runs: PathBuf,
     /// Its log.
     pub wal: PathBuf,
 }
@@ -32,9 +37,9 @@ impl Paths {
     /// The folders of a collection in the store at `base`; `wal` is another place for logs, when one is set.
     pub fn of(base: &Path, name: &str, wal: Option<&str>) -> Paths {
         let home = base.join(COLLECTIONS).join(name);
-        let segments = home.join("segments");
+        let (segments, runs) = (home.join("segments"), home.join(RUNS));
         let wal = wal.map_or_else(|| home.join("wal"), |wal| Path::new(wal).join(name));
-        Paths { home, segments, wal }
+        Paths { home, segments, runs, wal }
     }
 
     /// Where a segment is.
@@ -42,7 +47,20 @@ impl Paths {
         self.segments.join(format!("{number:08}.seg"))
     }
 
-    /// Where the dead rows of a segment are.
+    /// Where a sorted run is: a folder.
+    pub fn run(&self, number: u64) -> PathBuf {
+        self.runs.join(format!("{number:08}"))
+    }
+
+    /// Where a segment or a run is.
+    pub fn part(&self, kind: SegmentKind, number: u64) -> PathBuf {
+        match kind {
+            SegmentKind::File => self.segment(number),
+            SegmentKind::Lsm => self.run(number),
+        }
+    }
+
+    /// Where the dead rows of a segment or a run are.
     pub fn dead(&self, number: u64, version: u64) -> PathBuf {
         self.segments.join(format!("{number:08}.dead.{version}"))
     }
@@ -62,6 +80,12 @@ pub fn segment_file(name: &str) -> Option<SegmentFile> {
         Some(version) => digits(version).then(|| version.parse().ok()).flatten().map(|v| SegmentFile::Dead(number, v)),
         None => (rest == "seg").then_some(SegmentFile::Segment(number)),
     }
+}
+
+/// The number of the run in a folder of that name; `None` for a name that is not ours.
+pub fn run_number(name: &str) -> Option<u64> {
+    let digits = (8..=20).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| name.parse().ok()).flatten()
 }
 
 /// Refuses a name that some file system would not keep as it is.

@@ -1,11 +1,16 @@
 //! Random operations against a map, with checkpoints, compactions, crashes of the process and reopening among them.
 
 use crate::lifecycle::copy_tree;
-use crate::support::{Content, content, open, small, vector};
+use crate::support::{Content, content, for_each_form, open, small_of, vector};
 use ruvector_persistence::format::Entry;
-use ruvector_persistence::manifest::{Settings, SyncMode};
+use ruvector_persistence::manifest::{Engine, Settings, SyncMode};
 use ruvector_persistence::store::{Compact, MetadataRule};
 use std::sync::Arc;
+
+for_each_form! {
+    random_operations_agree_with_a_model,
+    in_the_relaxed_modes_and_with_compression_too,
+}
 
 struct Random(u64);
 
@@ -84,17 +89,15 @@ fn run(seed: u64, settings: Settings, steps: u32) {
     assert_eq!(content(&collection), model);
 }
 
-#[test]
-fn random_operations_agree_with_a_model() {
+fn random_operations_agree_with_a_model(engine: Engine) {
     for seed in 0..2 {
-        run(seed, small(), 3_000);
+        run(seed, small_of(engine), 3_000);
     }
 }
 
-#[test]
-fn in_the_relaxed_modes_and_with_compression_too() {
+fn in_the_relaxed_modes_and_with_compression_too(engine: Engine) {
     for (seed, mode) in [(10, SyncMode::Periodic), (11, SyncMode::Async)] {
-        let mut settings = small();
+        let mut settings = small_of(engine);
         settings.wal.sync_mode = mode;
         settings.wal.fsync_interval = 5;
         settings.wal.compression = true;
