@@ -55,7 +55,7 @@ fn sample(closed: bool, engine: Engine) -> Sample {
     Sample { folder, content, closed }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

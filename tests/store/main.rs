@@ -6,5 +6,6 @@
 mod damage;
 mod engines;
 mod lifecycle;
+mod lsm;
 mod model;
 mod support;
