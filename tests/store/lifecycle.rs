@@ -3,7 +3,7 @@
 use crate::support::{content, fill, for_each_form, open, open_reader, put, small_of, vector};
 use ruvector_persistence::error::Kind;
 use ruvector_persistence::manifest::{Engine, Settings};
-use ruvector_persistence::store::{Compact, MetadataRule};
+use ruvector_persistence::store::{Compact, MetadataRule, StoredCollection};
 
 for_each_form! {
     what_is_written_is_there_after_closing_and_after_a_crash_of_the_process,
@@ -49,14 +49,31 @@ fn what_is_written_is_there_after_closing_and_after_a_crash_of_the_process(engin
 }
 
 pub fn copy_tree(from: &std::path::Path, to: &std::path::Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+    try_copy_tree(from, to).unwrap();
+}
+
+fn try_copy_tree(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir(&target).unwrap();
-            copy_tree(&entry.path(), &target);
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir(&target)?;
+            try_copy_tree(&entry.path(), &target)?;
         } else {
-            std::fs::copy(entry.path(), target).unwrap();
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a process that dies now leaves of the store of that collection. A copy takes longer than a death: one during which
+/// the collection wrote or removed a part is made again.
+pub fn copy_of_the_dead(from: &std::path::Path, collection: &StoredCollection) -> tempfile::TempDir {
+    loop {
+        let copy = tempfile::tempdir().unwrap();
+        let generation = collection.manifest().generation;
+        if try_copy_tree(from, copy.path()).is_ok() && collection.manifest().generation == generation {
+            return copy;
         }
     }
 }
@@ -81,7 +98,7 @@ fn checkpoints_and_compactions_change_no_content(engine: Engine) {
     assert!(collection.read(|state| state.fragmentation()) > 0.3);
     collection.checkpoint().unwrap();
     assert_eq!(content(&collection), before);
-    let size = |collection: &ruvector_persistence::store::StoredCollection| -> u64 {
+    let size = |collection: &StoredCollection| -> u64 {
         collection.manifest().segments.iter().map(|segment| segment.length).sum()
     };
     let bytes = size(&collection);

@@ -1,6 +1,6 @@
 //! Random operations against a map, with checkpoints, compactions, crashes of the process and reopening among them.
 
-use crate::lifecycle::copy_tree;
+use crate::lifecycle::copy_of_the_dead;
 use crate::support::{Content, content, for_each_form, open, small_of, vector};
 use ruvector_persistence::format::Entry;
 use ruvector_persistence::manifest::{Engine, Settings, SyncMode};
@@ -75,8 +75,7 @@ fn run(seed: u64, settings: Settings, steps: u32) {
             985..990 => {
                 // The process dies: only what is in the files is left.
                 collection.flush().unwrap();
-                let copy = tempfile::tempdir().unwrap();
-                copy_tree(folder.path(), copy.path());
+                let copy = copy_of_the_dead(folder.path(), &collection);
                 drop((collection, store));
                 folder = copy;
                 store = open(folder.path()).unwrap();
