@@ -35,10 +35,13 @@ pub enum FileKind {
     Segment,
     /// The dead rows of a segment.
     Dead,
+    /// The seal of a sorted run.
+    Run,
 }
 
 impl FileKind {
-    const ALL: [FileKind; 5] = [FileKind::Store, FileKind::Manifest, FileKind::Wal, FileKind::Segment, FileKind::Dead];
+    const ALL: [FileKind; 6] =
+        [FileKind::Store, FileKind::Manifest, FileKind::Wal, FileKind::Segment, FileKind::Dead, FileKind::Run];
 
     fn magic(self) -> &'static [u8; 8] {
         match self {
@@ -47,6 +50,7 @@ impl FileKind {
             FileKind::Wal => b"RVPwalog",
             FileKind::Segment => b"RVPsegmt",
             FileKind::Dead => b"RVPdeads",
+            FileKind::Run => b"RVPlsmrn",
         }
     }
 
@@ -58,6 +62,7 @@ impl FileKind {
             FileKind::Wal => "write-ahead log",
             FileKind::Segment => "segment",
             FileKind::Dead => "dead-rows",
+            FileKind::Run => "seal",
         }
     }
 }

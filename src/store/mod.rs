@@ -18,6 +18,7 @@ mod plan;
 mod recovery;
 mod rows;
 mod salvage;
+mod sealing;
 mod selection;
 mod statistics;
 mod stored;

@@ -2,8 +2,9 @@
 
 use super::collection::Collection;
 use super::log::held;
-use super::paths::{COLLECTIONS, Paths, check_name};
+use super::paths::{COLLECTIONS, Paths, RUNS, check_name};
 use super::recovery;
+use super::sealing::check_engine;
 use super::stored::StoredCollection;
 use super::verify::Verified;
 use crate::control::Control;
@@ -12,6 +13,7 @@ use crate::env::new_uuid;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner, VERSION, array};
+use crate::lsm;
 use crate::manifest::{self, Engine, Root, Settings};
 use crate::sync::Mutex;
 use std::collections::BTreeMap;
@@ -168,7 +170,9 @@ impl Store {
         let home = self.base.join(COLLECTIONS).join(name);
         self.fs.list(&home).is_ok_and(|files| {
             files.iter().any(|file| file == manifest::FILE_NAME)
-                || self.fs.list(&home.join("segments")).is_ok_and(|segments| !segments.is_empty())
+                || ["segments", RUNS]
+                    .iter()
+                    .any(|folder| self.fs.list(&home.join(folder)).is_ok_and(|segments| !segments.is_empty()))
         })
     }
 
@@ -193,6 +197,7 @@ impl Store {
     pub fn create(&self, name: &str, settings: Settings) -> Result<Arc<StoredCollection>> {
         check_name(name)?;
         settings.check()?;
+        check_engine(&*self.fs, settings.engine)?;
         let lock = self.check_writable()?;
         let mut open = held(&self.open);
         if open.contains_key(name) || self.is_there(name) {
@@ -331,8 +336,13 @@ impl Store {
     }
 }
 
-/// A folder of ours, whose folders hold files only.
+/// A folder of ours, whose folders hold files only, but for that of sorted runs.
 fn remove_tree(fs: &dyn Fs, path: &Path) -> Result<()> {
+    let runs = path.join(RUNS);
+    for name in fs.list(&runs).unwrap_or_default() {
+        lsm::remove(fs, &runs.join(name))?;
+    }
+    fs.remove_directory(&runs)?;
     for folder in ["segments", "wal", ""] {
         let folder = if folder.is_empty() { path.to_path_buf() } else { path.join(folder) };
         for name in fs.list(&folder).unwrap_or_default() {

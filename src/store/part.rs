@@ -1,11 +1,13 @@
-//! The sealed parts of a collection: memtables that a checkpoint froze, and segments. Their rows never change; which of
-//! them are dead does, and every version has its own view of that.
+//! The sealed parts of a collection: memtables that a checkpoint froze, segments, and sorted runs. Their rows never
+//! change; which of them are dead does, and every version has its own view of that.
 
 use super::memtable::Memtable;
 use super::rows::Row;
 use crate::error::Result;
 use crate::format::Entry;
-pub use crate::segment::Row as RowView;
+pub use crate::format::Row as RowView;
+use crate::lsm::Run;
+use crate::manifest::{SegmentKind, SegmentRef};
 use crate::segment::{DeadRows, Segment};
 use std::sync::Arc;
 
@@ -16,17 +18,19 @@ pub enum Part {
     Frozen(Arc<Frozen>),
     /// A segment.
     Segment(Arc<Segment>),
+    /// A sorted run.
+    Run(Arc<Run>),
 }
 
 /// A memtable that takes no writes any more.
 #[derive(Debug)]
 pub struct Frozen(Memtable);
 
-/// A row of which only what is asked for is read.
+/// A row of which only what is asked for is read, where that is possible.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LazyRow<'a> {
-    /// In a memtable.
-    Held(&'a Row),
+    /// In memory as a whole: of a memtable, or of a run, whose rows are read whole.
+    Held(Option<&'a str>),
     /// In a segment.
     Sealed(&'a Segment, u32),
 }
@@ -35,7 +39,7 @@ impl<'a> LazyRow<'a> {
     /// JSON text.
     pub fn metadata(self) -> Result<Option<&'a str>> {
         match self {
-            LazyRow::Held(row) => Ok(row.entry.metadata.as_deref()),
+            LazyRow::Held(metadata) => Ok(metadata),
             LazyRow::Sealed(segment, row) => segment.metadata(row),
         }
     }
@@ -51,6 +55,7 @@ impl Part {
         match self {
             Part::Frozen(frozen) => frozen.0.rows().end(),
             Part::Segment(segment) => segment.rows() as usize,
+            Part::Run(run) => run.rows() as usize,
         }
     }
 
@@ -59,6 +64,7 @@ impl Part {
         match (self, other) {
             (Part::Frozen(a), Part::Frozen(b)) => Arc::ptr_eq(a, b),
             (Part::Segment(a), Part::Segment(b)) => Arc::ptr_eq(a, b),
+            (Part::Run(a), Part::Run(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
     }
@@ -68,6 +74,7 @@ impl Part {
         match self {
             Part::Frozen(frozen) => Ok(frozen.0.find(id).map(|row| row as u32)),
             Part::Segment(segment) => segment.find(id),
+            Part::Run(run) => run.find(id),
         }
     }
 
@@ -76,14 +83,16 @@ impl Part {
         match self {
             Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(Row::view).map(read)),
             Part::Segment(segment) => segment.row(row).map(read).map(Some),
+            Part::Run(run) => run.with_row(row, read).map(Some),
         }
     }
 
-    /// The id of a row; `None` for a gap.
-    pub(super) fn id(&self, row: u32) -> Result<Option<&str>> {
+    /// Gives the id of a row to `read`; `None` for a gap.
+    pub(super) fn with_id<T>(&self, row: u32, read: impl FnOnce(&str) -> T) -> Result<Option<T>> {
         match self {
-            Part::Frozen(_) => Ok(self.held(row).map(|held| &*held.entry.id)),
-            Part::Segment(segment) => segment.id(row).map(Some),
+            Part::Frozen(_) => Ok(self.held(row).map(|held| read(&held.entry.id))),
+            Part::Segment(segment) => segment.id(row).map(read).map(Some),
+            Part::Run(run) => run.with_row(row, |view| read(view.id)).map(Some),
         }
     }
 
@@ -91,15 +100,15 @@ impl Part {
     pub fn entry(&self, row: u32) -> Result<Option<Arc<Entry>>> {
         match self {
             Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(|row| row.entry.clone())),
-            Part::Segment(_) => self.with_row(row, |view| view.to_entry()),
+            Part::Segment(_) | Part::Run(_) => self.with_row(row, |view| view.to_entry()),
         }
     }
 
-    /// A row of a frozen memtable; `None` for a gap, and in a segment.
-    pub(super) fn held(&self, row: u32) -> Option<&Row> {
+    /// A row of a frozen memtable; `None` for a gap, and on disk.
+    fn held(&self, row: u32) -> Option<&Row> {
         match self {
             Part::Frozen(frozen) => frozen.0.rows().get(row as usize),
-            Part::Segment(_) => None,
+            Part::Segment(_) | Part::Run(_) => None,
         }
     }
 
@@ -120,6 +129,7 @@ impl Part {
         match self {
             Part::Frozen(frozen) => frozen.0.bytes(),
             Part::Segment(segment) => segment.length(),
+            Part::Run(run) => run.length(),
         }
     }
 
@@ -128,15 +138,37 @@ impl Part {
         match self {
             Part::Frozen(frozen) => frozen.0.bytes(),
             Part::Segment(segment) => segment.heap_bytes(),
+            // The blocks that were read are in a cache that all runs share.
+            Part::Run(_) => 0,
         }
     }
 
     /// The segment, when it is one.
     pub fn segment(&self) -> Option<&Arc<Segment>> {
         match self {
-            Part::Frozen(_) => None,
             Part::Segment(segment) => Some(segment),
+            Part::Frozen(_) | Part::Run(_) => None,
         }
+    }
+
+    /// What it is on disk, when it is there.
+    pub fn kind(&self) -> Option<SegmentKind> {
+        match self {
+            Part::Frozen(_) => None,
+            Part::Segment(_) => Some(SegmentKind::File),
+            Part::Run(_) => Some(SegmentKind::Lsm),
+        }
+    }
+
+    /// As a manifest names it, without its dead rows; `None` for a memtable.
+    pub fn named(&self) -> Option<SegmentRef> {
+        let (number, length, checksum) = match self {
+            Part::Frozen(_) => return None,
+            Part::Segment(segment) => (segment.number(), segment.length(), segment.checksum()),
+            Part::Run(run) => (run.number(), run.length(), run.checksum()),
+        };
+        let (kind, rows) = (self.kind().unwrap_or_default(), self.rows() as u64);
+        Some(SegmentRef { number, kind, length, checksum, rows, dead: None })
     }
 }
 

@@ -1,12 +1,14 @@
 //! Where the files of a collection are, and which names are ours.
 
 use crate::error::{Error, Kind, Result};
-use crate::manifest::Root;
+use crate::manifest::{Root, SegmentKind};
 use crate::wal;
 use std::path::{Path, PathBuf};
 
 /// The folder of all collections in a store.
 pub const COLLECTIONS: &str = "collections";
+/// The folder of a collection's sorted runs.
+pub const RUNS: &str = "lsm";
 const NAME_BYTES_MAX: usize = 64;
 
 /// What a file in the folder of segments is.
@@ -23,8 +25,10 @@ pub enum SegmentFile {
 pub struct Paths {
     /// The collection itself: its manifest.
     pub home: PathBuf,
-    /// Its segments.
+    /// Its segments, and the dead rows of segments and runs.
     pub segments: PathBuf,
+    /// Its sorted runs; made with the first of them.
+    pub runs: PathBuf,
     /// Its log.
     pub wal: PathBuf,
 }
@@ -39,11 +43,11 @@ impl Paths {
     /// the collection: other stores may use the same place.
     pub fn of(base: &Path, name: &str, root: &Root) -> Paths {
         let home = Paths::home(base, name);
-        let segments = home.join("segments");
+        let (segments, runs) = (home.join("segments"), home.join(RUNS));
         let id = || root.owner.collection.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let elsewhere = root.manifest.settings.wal.directory.as_deref();
         let wal = elsewhere.map_or_else(|| home.join("wal"), |wal| Path::new(wal).join(format!("{name}-{}", id())));
-        Paths { home, segments, wal }
+        Paths { home, segments, runs, wal }
     }
 
     /// Where a segment is.
@@ -51,7 +55,20 @@ impl Paths {
         self.segments.join(format!("{number:08}.seg"))
     }
 
-    /// Where the dead rows of a segment are.
+    /// Where a sorted run is: a folder.
+    pub fn run(&self, number: u64) -> PathBuf {
+        self.runs.join(format!("{number:08}"))
+    }
+
+    /// Where a segment or a run is.
+    pub fn part(&self, kind: SegmentKind, number: u64) -> PathBuf {
+        match kind {
+            SegmentKind::File => self.segment(number),
+            SegmentKind::Lsm => self.run(number),
+        }
+    }
+
+    /// Where the dead rows of a segment or a run are.
     pub fn dead(&self, number: u64, version: u64) -> PathBuf {
         self.segments.join(format!("{number:08}.dead.{version}"))
     }
@@ -71,6 +88,12 @@ pub fn segment_file(name: &str) -> Option<SegmentFile> {
         Some(version) => digits(version).then(|| version.parse().ok()).flatten().map(|v| SegmentFile::Dead(number, v)),
         None => (rest == "seg").then_some(SegmentFile::Segment(number)),
     }
+}
+
+/// The number of the run in a folder of that name; `None` for a name that is not ours.
+pub fn run_number(name: &str) -> Option<u64> {
+    let digits = (8..=20).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| name.parse().ok()).flatten()
 }
 
 /// Refuses a name that some file system would not keep as it is.

@@ -124,24 +124,24 @@ impl Version {
                 })?,
                 None => {
                     for row in sealed.dead.live_from(first).take_while(|row| *row < last) {
-                        if let Some(held) = sealed.part.held(row) {
-                            give(start + row as usize, &held.entry.vector, LazyRow::Held(held))?;
-                        }
+                        let place = start + row as usize;
+                        let given =
+                            sealed.part.with_row(row, |view| give(place, view.vector, LazyRow::Held(view.metadata)))?;
+                        given.transpose()?;
                     }
                 }
             }
         }
         let (base, rows) = self.unsealed(cursor);
-        let mut rows = rows.take_while(|(row, _)| base + row < end);
-        rows.try_for_each(|(row, held)| give(base + row, &held.entry.vector, LazyRow::Held(held)))
+        let rows = rows.take_while(|(row, _)| base + row < end);
+        rows.map(|(row, held)| (base + row, held.view()))
+            .try_for_each(|(place, view)| give(place, view.vector, LazyRow::Held(view.metadata)))
     }
 
     /// Gives the id of every row from `cursor` to `end` (not included) to `read`.
     pub fn scan_ids(&self, cursor: Cursor, end: Cursor, mut read: impl FnMut(&str)) -> Result<()> {
         for (_, sealed, row) in self.places(cursor).take_while(|(place, ..)| *place < end) {
-            if let Some(id) = sealed.part.id(row)? {
-                read(id);
-            }
+            sealed.part.with_id(row, &mut read)?;
         }
         let (base, rows) = self.unsealed(cursor);
         rows.take_while(|(row, _)| base + row < end).for_each(|(_, held)| read(&held.entry.id));

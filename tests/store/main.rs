@@ -7,5 +7,6 @@ mod damage;
 mod engines;
 mod faults;
 mod lifecycle;
+mod lsm;
 mod model;
 mod support;
