@@ -15,6 +15,7 @@ mod options;
 mod reader;
 mod remove;
 mod row;
+mod rows;
 mod seal;
 mod verify;
 
@@ -23,5 +24,6 @@ pub use builder::{Sink, build};
 pub use options::{BlockCache, Options};
 pub use reader::{Expected, Run};
 pub use remove::remove;
+pub use rows::Found;
 pub use seal::{SEAL, Sealed, generation};
 pub use verify::Damage;

@@ -1,12 +1,16 @@
 //! How runs are written and read: the knobs of the tree, and the cache of blocks that the runs of a collection share.
 
 use lsm_tree::config::{
-    BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry, PinningPolicy,
+    BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry, HashRatioPolicy,
+    PinningPolicy,
 };
 use lsm_tree::{Cache, CompressionType, Config};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Slots of the hash index of a block of rows for each key.
+const HASH_RATIO: f32 = 0.75;
 
 /// Blocks of runs on the heap, up to a number of bytes, those that are used most.
 #[derive(Clone)]
@@ -67,6 +71,7 @@ impl Options {
             .use_descriptor_table(None)
             .data_block_size_policy(BlockSizePolicy::all(self.block_size))
             .data_block_compression_policy(CompressionPolicy::all(compression))
+            .data_block_hash_ratio_policy(HashRatioPolicy::all(HASH_RATIO))
             .filter_policy(FilterPolicy::all(filter))
             .index_block_partitioning_policy(PinningPolicy::all(true))
             .filter_block_partitioning_policy(PinningPolicy::all(true))

@@ -1,4 +1,4 @@
-//! Opens a run and answers for its rows.
+//! Opens a run and reads single values of it.
 //!
 //! Opening compares the seal with the manifest and the files with the seal; its cost does not grow with the rows. A block
 //! is checked by the library when it is read from the disk, a row by us each time. Whatever the bytes are: no panic, and
@@ -6,11 +6,10 @@
 
 use super::guard::guarded;
 use super::options::{BlockCache, Options};
-use super::row::{Raw, decode_row, decode_rows, hash, id_key, row_key};
+use super::row::{Raw, decode_row, decode_rows, id_key, row_key};
 use super::seal::Seal;
 use crate::env::fs::Fs;
 use crate::error::{Error, Kind, Result};
-use crate::format::Row;
 use crate::format::header::Owner;
 use lsm_tree::{AbstractTree, AnyTree, SeqNo};
 use std::fmt;
@@ -107,7 +106,11 @@ impl Run {
         guarded("read", &self.path, || self.tree.get(key, SeqNo::MAX))
     }
 
-    fn value(&self, row: u32) -> Result<lsm_tree::Slice> {
+    pub(super) fn tree(&self) -> &AnyTree {
+        &self.tree
+    }
+
+    pub(super) fn value(&self, row: u32) -> Result<lsm_tree::Slice> {
         if row >= self.rows() {
             let message = format!("row {row} of a run of {} rows", self.rows());
             return Err(Error::new(Kind::Internal, message).in_file(&self.path));
@@ -116,7 +119,7 @@ impl Run {
         self.get(&row_key(row))?.ok_or_else(missing)
     }
 
-    fn decode<'a>(&self, row: u32, value: &'a [u8]) -> Result<Raw<'a>> {
+    pub(super) fn decode<'a>(&self, row: u32, value: &'a [u8]) -> Result<Raw<'a>> {
         decode_row(self.seal.seed, row, self.seal.dimension as usize, value).map_err(|error| error.in_file(&self.path))
     }
 
@@ -124,30 +127,5 @@ impl Run {
     pub(super) fn candidates(&self, hash: u64) -> Result<Vec<u32>> {
         let Some(value) = self.get(&id_key(hash))? else { return Ok(Vec::new()) };
         decode_rows(self.seal.seed, hash, self.rows(), &value).map_err(|error| error.in_file(&self.path))
-    }
-
-    /// The row of an id, dead or not.
-    pub fn find(&self, id: &str) -> Result<Option<u32>> {
-        for row in self.candidates(hash(id))? {
-            let value = self.value(row)?;
-            if self.decode(row, &value)?.id == id {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Gives a row to `read`.
-    pub fn with_row<T>(&self, row: u32, read: impl FnOnce(Row<'_>) -> T) -> Result<T> {
-        let value = self.value(row)?;
-        let Raw { id, vector, metadata, lsn } = self.decode(row, &value)?;
-        // A value begins anywhere in its block; numbers have to be aligned.
-        Ok(match bytemuck::try_cast_slice(vector) {
-            Ok(vector) => read(Row { id, vector, metadata, lsn }),
-            Err(_) => {
-                let vector: Vec<f32> = vector.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)).collect();
-                read(Row { id, vector: &vector, metadata, lsn })
-            }
-        })
     }
 }

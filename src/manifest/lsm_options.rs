@@ -24,7 +24,7 @@ pub enum LsmCompression {
 pub struct LsmSettings {
     /// Bytes of blocks that are kept on the heap once they were read; 64 MiB. Counts at once.
     pub block_cache: u64,
-    /// Bytes of a block of rows before compression; 16 KiB.
+    /// Bytes of a block of rows before compression; 8 KiB.
     pub block_size: u32,
     /// How blocks are compressed; `lz4`.
     pub compression: LsmCompression,
@@ -38,7 +38,7 @@ impl Default for LsmSettings {
     fn default() -> Self {
         LsmSettings {
             block_cache: 64 << 20,
-            block_size: 16 << 10,
+            block_size: 8 << 10,
             compression: LsmCompression::default(),
             bloom_filter_bits_per_key: 10.0,
             target_file_size: 1 << 30,
@@ -72,7 +72,8 @@ impl LsmSettings {
 }
 
 /// What a caller asked for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LsmOptions {
     /// The knobs.
     pub settings: LsmSettings,
@@ -188,7 +189,7 @@ fn refuse_name<T>(name: &str) -> Result<T> {
     }
     let shown: String = name.chars().take(64).collect();
     let known = "writeBufferSize, blockCache, blockSize, compression, bloomFilterBitsPerKey, targetFileSizeBase";
-    refuse(Kind::Unsupported, &shown, &format!("nobody knows it; {known} are possible"))
+    refuse(Kind::Limit, &shown, &format!("nobody knows it; {known} are possible"))
 }
 
 #[cfg(test)]
@@ -224,7 +225,7 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(error.kind == kind && error.message.contains(part), "{text}: {error:?}");
         };
-        refused(r#"{"strange":1}"#, Kind::Unsupported, "strange");
+        refused(r#"{"strange":1}"#, Kind::Limit, "strange");
         refused(r#"{"compression":"zstd"}"#, Kind::Unsupported, "zstd");
         refused(r#"{"compression":7}"#, Kind::Limit, "compression");
         refused(r#"{"blockSize":"64 bananas"}"#, Kind::Limit, "blockSize");

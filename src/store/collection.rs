@@ -78,9 +78,11 @@ impl Collection {
         self.memtable.bytes()
     }
 
-    /// Bytes of all rows on the heap, about: the memtable, frozen ones, and segments that are not mapped.
+    /// Bytes of all rows on the heap, about: the memtable, frozen ones, segments that are not mapped, and the cache that all
+    /// runs share.
     pub fn heap_bytes(&self) -> u64 {
-        self.memtable.bytes() + self.sealed.iter().map(|sealed| sealed.part.heap_bytes()).sum::<u64>()
+        let cached = self.sealed.iter().find_map(|sealed| sealed.part.cached_bytes()).unwrap_or(0);
+        self.memtable.bytes() + self.sealed.iter().map(|sealed| sealed.part.heap_bytes()).sum::<u64>() + cached
     }
 
     /// Entries of the memtable.
@@ -104,8 +106,8 @@ impl Collection {
             return Ok(Some(read(row.view())));
         }
         for sealed in self.sealed.iter().rev() {
-            if let Some(row) = sealed.find(id)? {
-                return sealed.part.with_row(row, read);
+            if let Some(place) = sealed.find(id)? {
+                return sealed.part.with(&place, read);
             }
         }
         Ok(None)
@@ -130,8 +132,8 @@ impl Collection {
             return Ok(Some(None));
         }
         for (part, sealed) in self.sealed.iter().enumerate().rev() {
-            if let Some(row) = sealed.find(id)? {
-                return Ok(Some(Some((part, row))));
+            if let Some(place) = sealed.find(id)? {
+                return Ok(Some(Some((part, place.row()))));
             }
         }
         Ok(None)

@@ -6,9 +6,10 @@ use super::rows::Row;
 use crate::error::Result;
 use crate::format::Entry;
 pub use crate::format::Row as RowView;
-use crate::lsm::Run;
+use crate::lsm::{Found, Run};
 use crate::manifest::{SegmentKind, SegmentRef};
 use crate::segment::{DeadRows, Segment};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows that do not change.
@@ -20,6 +21,31 @@ pub enum Part {
     Segment(Arc<Segment>),
     /// A sorted run.
     Run(Arc<Run>),
+}
+
+/// A row of a part that was found; of a run with its bytes, which would have to be looked for again.
+#[derive(Debug, Clone)]
+pub struct Place {
+    row: u32,
+    read: Option<Found>,
+}
+
+impl Place {
+    /// The row of that number.
+    pub fn of(row: u32) -> Place {
+        Place { row, read: None }
+    }
+
+    /// Its number.
+    pub fn row(&self) -> u32 {
+        self.row
+    }
+}
+
+impl From<Found> for Place {
+    fn from(found: Found) -> Place {
+        Place { row: found.row(), read: Some(found) }
+    }
 }
 
 /// A memtable that takes no writes any more.
@@ -70,11 +96,27 @@ impl Part {
     }
 
     /// The row that holds this id, dead or not.
-    pub fn find(&self, id: &str) -> Result<Option<u32>> {
+    pub fn find(&self, id: &str) -> Result<Option<Place>> {
+        Ok(match self {
+            Part::Frozen(frozen) => frozen.0.find(id).map(|row| Place::of(row as u32)),
+            Part::Segment(segment) => segment.find(id)?.map(Place::of),
+            Part::Run(run) => run.find(id)?.map(Place::from),
+        })
+    }
+
+    /// The places of these rows, which ascend.
+    pub fn places<'a>(&'a self, rows: impl Iterator<Item = u32> + 'a) -> Box<dyn Iterator<Item = Result<Place>> + 'a> {
         match self {
-            Part::Frozen(frozen) => Ok(frozen.0.find(id).map(|row| row as u32)),
-            Part::Segment(segment) => segment.find(id),
-            Part::Run(run) => run.find(id),
+            Part::Frozen(_) | Part::Segment(_) => Box::new(rows.map(|row| Ok(Place::of(row)))),
+            Part::Run(run) => Box::new(run.rows_of(rows).map(|found| found.map(Place::from))),
+        }
+    }
+
+    /// Gives the row at a place of this part to `read`, in place; `None` for a gap.
+    pub fn with<T>(&self, place: &Place, read: impl FnOnce(RowView<'_>) -> T) -> Result<Option<T>> {
+        match (self, &place.read) {
+            (Part::Run(run), Some(found)) => run.with_found(found, read).map(Some),
+            _ => self.with_row(place.row, read),
         }
     }
 
@@ -87,28 +129,19 @@ impl Part {
         }
     }
 
-    /// Gives the id of a row to `read`; `None` for a gap.
-    pub(super) fn with_id<T>(&self, row: u32, read: impl FnOnce(&str) -> T) -> Result<Option<T>> {
+    /// Gives the id of the row at a place to `read`; `None` for a gap.
+    pub(super) fn with_id<T>(&self, place: &Place, read: impl FnOnce(&str) -> T) -> Result<Option<T>> {
         match self {
-            Part::Frozen(_) => Ok(self.held(row).map(|held| read(&held.entry.id))),
-            Part::Segment(segment) => segment.id(row).map(read).map(Some),
-            Part::Run(run) => run.with_row(row, |view| read(view.id)).map(Some),
+            Part::Segment(segment) => segment.id(place.row).map(read).map(Some),
+            Part::Frozen(_) | Part::Run(_) => self.with(place, |view| read(view.id)),
         }
     }
 
-    /// A row as an entry of its own, shared with the part where that is possible.
-    pub fn entry(&self, row: u32) -> Result<Option<Arc<Entry>>> {
+    /// The row at a place as an entry of its own, shared with the part where that is possible.
+    pub fn entry(&self, place: &Place) -> Result<Option<Arc<Entry>>> {
         match self {
-            Part::Frozen(frozen) => Ok(frozen.0.rows().get(row as usize).map(|row| row.entry.clone())),
-            Part::Segment(_) | Part::Run(_) => self.with_row(row, |view| view.to_entry()),
-        }
-    }
-
-    /// A row of a frozen memtable; `None` for a gap, and on disk.
-    fn held(&self, row: u32) -> Option<&Row> {
-        match self {
-            Part::Frozen(frozen) => frozen.0.rows().get(row as usize),
-            Part::Segment(_) | Part::Run(_) => None,
+            Part::Frozen(frozen) => Ok(frozen.0.rows().get(place.row as usize).map(|row| row.entry.clone())),
+            Part::Segment(_) | Part::Run(_) => self.with(place, |row| row.to_entry()),
         }
     }
 
@@ -138,8 +171,15 @@ impl Part {
         match self {
             Part::Frozen(frozen) => frozen.0.bytes(),
             Part::Segment(segment) => segment.heap_bytes(),
-            // The blocks that were read are in a cache that all runs share.
             Part::Run(_) => 0,
+        }
+    }
+
+    /// Bytes of blocks in the cache that a run shares with the others; `None` for what is no run.
+    pub fn cached_bytes(&self) -> Option<u64> {
+        match self {
+            Part::Run(run) => Some(run.cache().bytes()),
+            Part::Frozen(_) | Part::Segment(_) => None,
         }
     }
 
@@ -183,7 +223,12 @@ pub struct Sealed {
 
 impl Sealed {
     /// The live row that holds this id.
-    pub fn find(&self, id: &str) -> Result<Option<u32>> {
-        Ok(self.part.find(id)?.filter(|row| !self.dead.is_dead(*row)))
+    pub fn find(&self, id: &str) -> Result<Option<Place>> {
+        Ok(self.part.find(id)?.filter(|place| !self.dead.is_dead(place.row)))
+    }
+
+    /// Its live rows from the first to the last (not included).
+    pub fn live(&self, rows: Range<u32>) -> impl Iterator<Item = Result<Place>> {
+        self.part.places(self.dead.live_from(rows.start).take_while(move |row| *row < rows.end))
     }
 }

@@ -4,7 +4,7 @@
 
 use super::collection::Collection;
 use super::open::Store;
-use super::part::Part;
+use super::part::{Part, Place};
 use super::paths::Paths;
 use super::recovery::log_bytes;
 use super::sealing::{Access, open_part};
@@ -117,7 +117,7 @@ impl Work<'_> {
         }
         let mut lost = Lost { path, offset: 0, what: String::new(), rows: 0, ids: Vec::new(), lsns: None };
         for row in dead.live_from(0) {
-            match part.entry(row) {
+            match part.entry(&Place::of(row)) {
                 Ok(entry) => entry.map_or(Ok(()), |entry| self.content.insert(entry))?,
                 Err(error) => {
                     if lost.rows == 0 {

@@ -154,9 +154,9 @@ impl Core {
         self.fs.remove(&path)?;
         let mut builder = Builder::create(self.fs.clone(), &path, header, dimension, metric)?;
         for source in &group.sources {
-            for row in source.dead.live_from(0) {
+            for place in source.live(0..u32::MAX) {
                 let pushed =
-                    source.part.with_row(row, |view| builder.push(Row { lsn: lsn.unwrap_or(view.lsn), ..view }))?;
+                    source.part.with(&place?, |row| builder.push(Row { lsn: lsn.unwrap_or(row.lsn), ..row }))?;
                 pushed.transpose()?;
             }
         }
@@ -178,9 +178,9 @@ impl Core {
         let path = self.paths.run(header.number);
         let sealed = lsm::build(&*self.fs, &path, header, shape, options, |sink| {
             for source in &group.sources {
-                for row in source.dead.live_from(0) {
+                for place in source.live(0..u32::MAX) {
                     let pushed =
-                        source.part.with_row(row, |view| sink.push(&Row { lsn: lsn.unwrap_or(view.lsn), ..view }))?;
+                        source.part.with(&place?, |row| sink.push(&Row { lsn: lsn.unwrap_or(row.lsn), ..row }))?;
                     pushed.transpose()?;
                 }
             }

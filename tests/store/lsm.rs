@@ -234,10 +234,10 @@ fn read_run(path: &Path, expected: &Expected) -> Result<Found> {
             let vector = view.vector.iter().map(|x| x.to_bits()).collect();
             (view.id.to_owned(), (vector, view.metadata.map(str::to_owned), view.lsn))
         })?;
-        assert_eq!(run.find(&id)?, Some(row), "{id}");
+        assert_eq!(run.find(&id)?.map(|found| found.row()), Some(row), "{id}");
         found.insert(id, value);
     }
-    assert_eq!(run.find("nobody")?, None);
+    assert!(run.find("nobody")?.is_none());
     Ok(found)
 }
 
