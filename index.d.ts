@@ -623,10 +623,34 @@ export interface SearchResult {
 
 /**
  * Where the rows of a collection live: 'memory' (the heap; no file is written), 'mmap' (mapped files), 'hybrid' (mapped
- * files, those that are read most on the heap up to `hotTierSize`). The engines 'lsm' and 'rocksdb' are known by name and
- * refused with ERR_UNSUPPORTED.
+ * files, the parts that are read most on the heap up to `hotTierSize`), 'lsm' (compressed sorted runs of a log-structured
+ * merge tree: less disk, slower reads). The engine 'rocksdb' is known by name and refused with ERR_UNSUPPORTED.
  */
-export type StorageEngine = 'memory' | 'mmap' | 'hybrid';
+export type StorageEngine = 'memory' | 'mmap' | 'hybrid' | 'lsm';
+
+/**
+ * The knobs of engine 'lsm', under the names of RocksDB. Sizes are bytes or a text such as '64MB' (powers of 1024). Kept
+ * with the collection; they survive reopening. All but `blockCache` and `writeBufferSize` count for what is written from
+ * then on. Other knobs of RocksDB are refused with ERR_UNSUPPORTED, with a sentence that says what there is instead.
+ */
+export interface LsmOptions {
+  /** Bytes of new entries in memory at which they are written as a run: another name of `memtableSize`. Default 64 MiB. */
+  writeBufferSize?: number | string;
+  /** Bytes of blocks on the heap, those that are read most. Default 64 MiB. */
+  blockCache?: number | string;
+  /** The same under its other name. */
+  blockCacheSize?: number | string;
+  /** Bytes of a block of rows before compression, 1 KiB to 4 MiB. Default 8 KiB. */
+  blockSize?: number | string;
+  /** How blocks are compressed; 'no' is 'none'. Default 'lz4'. */
+  compression?: 'lz4' | 'none' | 'no';
+  /** Bits of filter for each key, 0 to 64; 0: none. 10 err in about one of a hundred. Default 10. */
+  bloomFilterBitsPerKey?: number;
+  /** Up to how many bytes compaction merges runs, 1 MiB to 1 TiB. Default 1 GiB. */
+  targetFileSizeBase?: number | string;
+  /** The same under its other name. */
+  targetFileSize?: number | string;
+}
 
 /** Options of the log of a collection. They are kept with it and survive reopening. */
 export interface WalOptions {
@@ -684,13 +708,15 @@ export interface CollectionOptions {
   metric?: DistanceMetric;
   /** The same under its other name. */
   distanceMetric?: DistanceMetric;
-  /** Where rows live. Default 'mmap'. */
-  engine?: StorageEngine;
+  /** Where rows live; 'embedded' is another name of 'lsm'. Default 'mmap'. */
+  engine?: StorageEngine | 'embedded';
   /** Bytes on the heap, for engine 'hybrid'. Default 256 MiB. */
   hotTierSize?: number;
   /** Bytes of new entries in memory at which they are moved into a file. Default 64 MiB. */
   memtableSize?: number;
-  /** How files are mapped; true and false are short for `{ enabled }`. */
+  /** The knobs of engine 'lsm'; refused for another one. */
+  lsm?: LsmOptions;
+  /** How files are mapped; true and false are short for `{ enabled }`. Refused for engine 'lsm', which maps none. */
   mmap?: MmapOptions | boolean;
   /** The log; true takes the defaults. */
   wal?: WalOptions | true;
@@ -768,7 +794,7 @@ export interface CompactionReport extends CheckpointReport {
 
 /** Counts of a `VectorDB`, known without touching the disk. */
 export interface VectorStats extends DbStats {
-  /** Bytes of entries on the heap, about; what is in mapped files does not count. */
+  /** Bytes of entries on the heap, about; what is in mapped files does not count, the cache of engine 'lsm' does. */
   memoryUsage: number;
   /** Always 'flat': search compares with every vector. */
   indexType: 'flat';

@@ -265,6 +265,12 @@ export interface LoadRequest {
   operation: string
 }
 
+/**
+ * The knobs of engine `lsm` as options name them, put over those of some settings: JSON text of objects; none: over the
+ * defaults. JSON text of all knobs (`settings`) and of the memtable's size (`memtableSize`), where an option says that.
+ */
+export declare function lsmOptions(optionsText: string, overText?: string | undefined | null): Answer<string>
+
 /** Vectors of many ids. */
 export interface ManyVectors {
   /** One after another, in a fresh buffer. */

@@ -845,6 +845,7 @@ module.exports.exportRuvector = nativeBinding.exportRuvector
 module.exports.fileSize = nativeBinding.fileSize
 module.exports.fingerprint = nativeBinding.fingerprint
 module.exports.load = nativeBinding.load
+module.exports.lsmOptions = nativeBinding.lsmOptions
 module.exports.merged = nativeBinding.merged
 module.exports.openBase = nativeBinding.openBase
 module.exports.openStore = nativeBinding.openStore

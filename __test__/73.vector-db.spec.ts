@@ -12,10 +12,11 @@ import { tempDir } from './helpers/temp'
 import { contentOfDb, distances, openDb, thrown } from './helpers/vector-db'
 import { bitsOf, contentOf, entriesOf, fromBits, vectorOf } from './helpers/vectors'
 
-/** The same test in memory and on disk. */
+/** The same test in memory and on disk, there in mapped files and in the runs of engine lsm (A84). */
 function both(title: string, run: (t: any, options: VectorDBOptions) => Promise<void>): void {
   test(`${title} (in memory)`, (t) => run(t, {}))
   test(`${title} (on disk)`, (t) => run(t, { path: tempDir(t) }))
+  test(`${title} (engine lsm)`, (t) => run(t, { path: tempDir(t), engine: 'lsm', lsm: { writeBufferSize: 4096 } }))
 }
 
 both('the documented interface: insert, get, delete, updateMetadata, clear, stats, len, isEmpty', async (t, options) => {
@@ -37,7 +38,7 @@ both('the documented interface: insert, get, delete, updateMetadata, clear, stat
   t.false(db.delete('b'))
   const { memoryUsage, ...stats } = db.stats()
   t.true(memoryUsage > 0)
-  t.deepEqual(stats, { count: 2, dimension: 4, metric: 'euclidean', indexType: 'flat', engine: options.path ? 'mmap' : 'memory', readOnly: false })
+  t.deepEqual(stats, { count: 2, dimension: 4, metric: 'euclidean', indexType: 'flat', engine: options.engine ?? (options.path ? 'mmap' : 'memory'), readOnly: false })
   await db.buildIndex()
   db.clear()
   t.is(db.len(), 0)
@@ -328,7 +329,7 @@ test('row 20: options are checked by name and value; what is not supported is re
     { path, readOnly: 1 }, { path, readOnly: true, wal: {} }, { wal: {} }, { collection: 'x' }, { readOnly: true }, { path, onError: 5 }, null, 'x', [],
   ]) t.is(refused(options).code, 'ERR_OPTION', JSON.stringify(options))
   t.regex(refused({ path, dimensionn: 3 }).message, /"dimensionn".*Did you mean "dimensions?"\?.*Allowed: /)
-  for (const options of [{ path, hnsw: {} }, { path, hnswConfig: {} }, { path, quantization: 'int8' }, { path, engine: 'lsm' }, { path, engine: 'rocksdb' }, { path, wal: false }, { path, mmap: { readahead: 4096 } }]) {
+  for (const options of [{ path, hnsw: {} }, { path, hnswConfig: {} }, { path, quantization: 'int8' }, { path, engine: 'rocksdb' }, { path, wal: false }, { path, mmap: { readahead: 4096 } }]) {
     t.is(refused(options).code, 'ERR_UNSUPPORTED', JSON.stringify(options))
   }
   for (const bad of ['', 'a\0b']) t.is(refused({ path: bad }).code, 'ERR_PATH')
@@ -531,7 +532,8 @@ test('A73: compaction by itself, above the threshold only, also when it is confi
   await new Promise((resolve) => setTimeout(resolve, 150))
   t.is((await db.statistics()).fragmentation, 0.29)
   for (let row = 290; row < 310; row++) db.delete(`doc-${row}`)
-  await until(async () => (await db.statistics()).fragmentation === 0, 'a compaction')
+  // It may begin with the first row above the threshold; those that die meanwhile wait for the next.
+  await until(async () => (await db.statistics()).fragmentation < 0.1, 'a compaction')
   t.is(db.len(), 690)
   await db.configure({ compaction: { enabled: false } })
   for (let row = 310; row < 900; row++) db.delete(`doc-${row}`)

@@ -10,7 +10,7 @@
 //! | 0 | [`error`], [`limits`], `sync`, [`failpoint`], [`control`], [`workers`] | failures, maxima, locks, points where a test fails a step, progress and cancellation, threads |
 //! | 1 | [`env`](mod@env), [`codec`] | the operating system; compression and checksums of bytes in memory |
 //! | 2 | [`format`](mod@format) | one structure each: encode, decode, limits |
-//! | 3 | [`wal`], [`segment`], [`manifest`], [`archive`], [`foreign`], [`search`] | whole files of ours; files of other databases; exact search |
+//! | 3 | [`wal`], [`segment`], [`lsm`], [`manifest`], [`archive`], [`foreign`], [`search`] | whole files of ours; files of other databases; exact search |
 //! | 4 | [`store`] | collections and their versions |
 //! | 5 | [`ops`] | one operation each: request, response, run |
 //! | 6 | `node` | the same operations for JavaScript |
@@ -36,6 +36,7 @@ pub mod failpoint;
 pub mod foreign;
 pub mod format;
 pub mod limits;
+pub mod lsm;
 pub mod manifest;
 #[cfg(feature = "node")]
 mod node;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules and their ranks, as the table in `src/lib.rs` shows them. A module may use only those of lower rank.
-const RANKS: [(&str, u8); 20] = [
+const RANKS: [(&str, u8); 21] = [
     ("error", 0),
     ("limits", 0),
     ("sync", 0),
@@ -21,6 +21,7 @@ const RANKS: [(&str, u8); 20] = [
     ("format", 2),
     ("wal", 3),
     ("segment", 3),
+    ("lsm", 3),
     ("manifest", 3),
     ("archive", 3),
     ("foreign", 3),

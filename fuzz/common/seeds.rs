@@ -5,7 +5,7 @@ use super::repair::{NUMBER, OWNER};
 use ruvector_persistence::format::header::{FileKind, Header};
 use ruvector_persistence::format::record::{self, Change};
 use ruvector_persistence::format::{Description, Entry, Metric};
-use ruvector_persistence::manifest::{self, DeadRef, Manifest, SegmentRef, Settings, WalRef};
+use ruvector_persistence::manifest::{self, DeadRef, Manifest, SegmentKind, SegmentRef, Settings, WalRef};
 use ruvector_persistence::segment::{Builder, DeadRows, Row};
 use ruvector_persistence::wal::LogFile;
 use std::path::Path;
@@ -80,8 +80,8 @@ fn sample() -> Manifest {
     manifest.next_segment = 3;
     let dead = Some(DeadRef { version: 2, length: 96, checksum: 7, rows: 1 });
     manifest.segments = vec![
-        SegmentRef { number: 1, length: 500, checksum: 9, rows: 4, dead: None },
-        SegmentRef { number: 2, length: 600, checksum: 8, rows: 5, dead },
+        SegmentRef { number: 1, kind: SegmentKind::File, length: 500, checksum: 9, rows: 4, dead: None },
+        SegmentRef { number: 2, kind: SegmentKind::Lsm, length: 600, checksum: 8, rows: 5, dead },
     ];
     manifest.wal = vec![
         WalRef { length: Some(4_000), last_lsn: Some(20), last_time: Some(5), ..WalRef::begun(2, 1) },

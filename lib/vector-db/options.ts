@@ -7,6 +7,7 @@ import type { CollectionOptions, CompactionOptions, DistanceMetric, MmapOptions,
 import { type Check, isBoolean, isFunction, isInteger, isOneOf, isString, readOptions } from '../checks';
 import { kindOf } from '../describe';
 import { PersistenceError, wrongType, wrongValue } from '../errors';
+import { type LsmGiven, type LsmSettings, putOver, readLsm } from './lsm';
 
 /** Settings of a collection as the native side keeps them; see `src/manifest/content.rs`. */
 export interface CollectionSettings {
@@ -20,10 +21,12 @@ export interface CollectionSettings {
   compactionInterval: number;
   wal: { syncMode: SyncMode; fsyncInterval: number; segmentSize: number; preallocate: number; compression: boolean; retention: number; retentionSize: number; directory: string | null; archive: string | null };
   mmap: { enabled: boolean; advice: string; populate: boolean; hugePages: boolean };
+  /** Absent where all of it is as it is by default. */
+  lsm?: LsmSettings;
 }
 
 /** What the options say of the settings; what they do not say is absent. */
-export type Wanted = Partial<Omit<CollectionSettings, 'wal' | 'mmap'>> & { wal?: Partial<CollectionSettings['wal']>; mmap?: Partial<CollectionSettings['mmap']> };
+export type Wanted = Partial<Omit<CollectionSettings, 'wal' | 'mmap' | 'lsm'>> & { wal?: Partial<CollectionSettings['wal']>; mmap?: Partial<CollectionSettings['mmap']>; lsm?: LsmGiven };
 
 /** Options of a collection, checked. */
 export interface CollectionRequest {
@@ -53,10 +56,10 @@ function unsupported(why: string): Check {
 const anything: Check = () => undefined;
 
 const isEngine: Check = (value, name) => {
-  if (typeof value === 'string' && ['lsm', 'rocksdb', 'embedded', 'lmdb', 'sled'].includes(value)) {
-    throw new PersistenceError('ERR_UNSUPPORTED', `Engine '${value}' is not supported by this version; use 'mmap', 'hybrid' or 'memory'`);
+  if (typeof value === 'string' && ['rocksdb', 'leveldb', 'lmdb', 'sled'].includes(value)) {
+    throw new PersistenceError('ERR_UNSUPPORTED', `Engine '${value}' is not supported: use 'lsm', an embedded log-structured merge tree`);
   }
-  isOneOf(['memory', 'mmap', 'hybrid'])(value, name);
+  isOneOf(['memory', 'mmap', 'hybrid', 'lsm', 'embedded'])(value, name);
 };
 
 const isPath: Check = (value, name) => {
@@ -84,7 +87,7 @@ const collectionChecks: Record<string, Check> = {
   dimension: isInteger(1, 65_536), dimensions: isInteger(1, 65_536),
   metric: isOneOf(['cosine', 'euclidean', 'dot', 'manhattan']), distanceMetric: isOneOf(['cosine', 'euclidean', 'dot', 'manhattan']),
   engine: isEngine, hotTierSize: isInteger(0, BYTES_MAX), memtableSize: isInteger(4096, BYTES_MAX),
-  mmap: anything, wal: anything, compaction: anything, onError: isFunction,
+  mmap: anything, wal: anything, lsm: anything, compaction: anything, onError: isFunction,
   hnsw: exact, hnswConfig: exact, quantization: unsupported('vectors are kept bit for bit'),
 };
 const databaseChecks: Record<string, Check> = {
@@ -142,11 +145,15 @@ function readCompaction(given: unknown): Wanted {
 }
 
 function toRequest(options: Record<string, unknown>): CollectionRequest {
-  const { engine, hotTierSize, memtableSize, mmap, wal, compaction, onError } = options as CollectionOptions;
+  const { engine, hotTierSize, memtableSize, mmap, wal, lsm, compaction, onError } = options as CollectionOptions;
   const wanted: Wanted = compaction === undefined ? {} : readCompaction(compaction);
-  if (engine !== undefined) wanted.engine = engine;
+  if (engine !== undefined) wanted.engine = engine === 'embedded' ? 'lsm' : engine;
+  if (lsm !== undefined) Object.assign(wanted, readLsm(lsm));
   if (hotTierSize !== undefined) wanted.hotTierSize = hotTierSize;
-  if (memtableSize !== undefined) wanted.memtableSize = memtableSize;
+  if (memtableSize !== undefined) {
+    if (wanted.memtableSize !== undefined && wanted.memtableSize !== memtableSize) throw wrongType('Options "memtableSize" and "writeBufferSize" of "lsm" are two names of one thing and contradict each other');
+    wanted.memtableSize = memtableSize;
+  }
   if (mmap !== undefined) wanted.mmap = readMmap(mmap);
   if (wal !== undefined) wanted.wal = readWal(wal);
   const dimension = one<number>(options, 'dimension', 'dimensions');
@@ -178,9 +185,13 @@ export function readDatabase(given: unknown): DatabaseRequest {
   return { ...request, path: path === undefined ? undefined : resolve(path), collection, readOnly };
 }
 
-/** The settings with what is wanted put over them. */
-export function settled(settings: CollectionSettings, { wal, mmap, ...plain }: Wanted): CollectionSettings {
-  return { ...settings, ...plain, wal: { ...settings.wal, ...wal }, mmap: { ...settings.mmap, ...mmap } };
+/** The settings with what is wanted put over them. What the engine would ignore is refused. */
+export function settled(settings: CollectionSettings, { wal, mmap, lsm, ...plain }: Wanted): CollectionSettings {
+  const after: CollectionSettings = { ...settings, ...plain, wal: { ...settings.wal, ...wal }, mmap: { ...settings.mmap, ...mmap } };
+  const strange = after.engine === 'lsm' ? (mmap ? 'mmap' : plain.hotTierSize === undefined ? undefined : 'hotTierSize') : lsm ? 'lsm' : undefined;
+  if (strange !== undefined) throw new PersistenceError('ERR_UNSUPPORTED', `Option "${strange}" means nothing to engine '${after.engine}', which this collection has`);
+  if (lsm !== undefined) after.lsm = putOver(settings.lsm, lsm);
+  return after;
 }
 
 /** The folder of a store, absolute. */

@@ -37,11 +37,20 @@ pub enum FileKind {
     Dead,
     /// `SNAPSHOT`: what a snapshot holds.
     Snapshot,
+    /// The seal of a sorted run.
+    Run,
 }
 
 impl FileKind {
-    const ALL: [FileKind; 6] =
-        [FileKind::Store, FileKind::Manifest, FileKind::Wal, FileKind::Segment, FileKind::Dead, FileKind::Snapshot];
+    const ALL: [FileKind; 7] = [
+        FileKind::Store,
+        FileKind::Manifest,
+        FileKind::Wal,
+        FileKind::Segment,
+        FileKind::Dead,
+        FileKind::Snapshot,
+        FileKind::Run,
+    ];
 
     fn magic(self) -> &'static [u8; 8] {
         match self {
@@ -51,6 +60,7 @@ impl FileKind {
             FileKind::Segment => b"RVPsegmt",
             FileKind::Dead => b"RVPdeads",
             FileKind::Snapshot => b"RVPsnaps",
+            FileKind::Run => b"RVPlsmrn",
         }
     }
 
@@ -63,6 +73,7 @@ impl FileKind {
             FileKind::Segment => "segment",
             FileKind::Dead => "dead-rows",
             FileKind::Snapshot => "snapshot",
+            FileKind::Run => "seal",
         }
     }
 }

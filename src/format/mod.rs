@@ -9,8 +9,10 @@ pub mod fingerprint;
 pub mod header;
 pub mod number;
 pub mod record;
+mod row;
 pub mod state_json;
 pub mod state_msgpack;
 
 pub use entry::{Description, Entry, Metric};
 pub use fingerprint::Fingerprint;
+pub use row::Row;

@@ -1,5 +1,6 @@
 //! What a manifest says: settings of the collection, its segments, its log files.
 
+use super::lsm_options::LsmSettings;
 use crate::error::{Error, Kind, Result};
 use crate::format::{Description, Metric};
 use crate::limits::DIMENSION_MAX;
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where the rows of a checkpoint live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Engine {
     /// Nowhere: the collection is in memory only, and no file is written.
     Memory,
@@ -16,6 +17,59 @@ pub enum Engine {
     Mmap,
     /// Mapped segments, with the entries that are read most on the heap.
     Hybrid,
+    /// Sorted runs of an LSM tree, compressed.
+    Lsm,
+}
+
+impl Engine {
+    /// The engine of that name. One that this library knows and has not is refused by name.
+    pub fn named(name: &str) -> Result<Engine> {
+        match name {
+            "memory" => Ok(Engine::Memory),
+            "mmap" => Ok(Engine::Mmap),
+            "hybrid" => Ok(Engine::Hybrid),
+            "lsm" => Ok(Engine::Lsm),
+            "rocksdb" | "leveldb" => {
+                let message = format!("there is no engine '{name}': use 'lsm', a log-structured merge tree as well");
+                Err(Error::new(Kind::Unsupported, message))
+            }
+            _ => {
+                let shown: String = name.chars().take(64).collect();
+                let message = format!("there is no engine '{shown}': memory, mmap, hybrid and lsm are possible");
+                Err(Error::new(Kind::Unsupported, message))
+            }
+        }
+    }
+
+    /// What it keeps the rows of a checkpoint in.
+    pub fn segments(self) -> SegmentKind {
+        if self == Engine::Lsm { SegmentKind::Lsm } else { SegmentKind::File }
+    }
+}
+
+impl TryFrom<String> for Engine {
+    type Error = String;
+
+    fn try_from(name: String) -> std::result::Result<Engine, String> {
+        Engine::named(&name).map_err(|error| error.message)
+    }
+}
+
+/// What the rows of a checkpoint are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SegmentKind {
+    /// A segment file.
+    #[default]
+    File,
+    /// A sorted run.
+    Lsm,
+}
+
+impl SegmentKind {
+    fn is_file(&self) -> bool {
+        *self == SegmentKind::File
+    }
 }
 
 /// When a write is acknowledged.
@@ -115,6 +169,9 @@ pub struct Settings {
     pub wal: WalSettings,
     /// How segments are read.
     pub mmap: MmapSettings,
+    /// How sorted runs are written and read, engine `lsm` only. Not written where nothing in it differs from the defaults.
+    #[serde(default, skip_serializing_if = "LsmSettings::is_default")]
+    pub lsm: LsmSettings,
 }
 
 impl Default for Settings {
@@ -130,6 +187,7 @@ impl Default for Settings {
             compaction_interval: 0,
             wal: WalSettings::default(),
             mmap: MmapSettings::default(),
+            lsm: LsmSettings::default(),
         }
     }
 }
@@ -170,7 +228,7 @@ impl Settings {
         if numbers.iter().any(|number| !number.is_finite() || *number < 0.0) {
             return refuse("a share that is no number from 0 on");
         }
-        Ok(())
+        self.lsm.check()
     }
 }
 
@@ -188,15 +246,18 @@ pub struct DeadRef {
     pub rows: u64,
 }
 
-/// A segment.
+/// A segment, or a sorted run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct SegmentRef {
     /// Its number.
     pub number: u64,
-    /// Bytes of the file.
+    /// What it is; a file where nothing is said.
+    #[serde(default, skip_serializing_if = "SegmentKind::is_file")]
+    pub kind: SegmentKind,
+    /// Bytes of the file, or of all files of the run.
     pub length: u64,
-    /// CRC-32 of its footer.
+    /// CRC-32 of its footer, or of the seal of the run.
     pub checksum: u32,
     /// Rows, dead ones included.
     pub rows: u64,

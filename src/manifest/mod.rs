@@ -5,11 +5,13 @@
 //! whole and atomically; each names the SHA-256 of the one before, so that a chain can be told from a fork.
 
 mod content;
+mod lsm_options;
 
 pub use content::{
-    DeadRef, Engine, LogPlace, Manifest, MmapSettings, RestorePoint, SegmentRef, Settings, SyncMode, Timeline, WalRef,
-    WalSettings,
+    DeadRef, Engine, LogPlace, Manifest, MmapSettings, RestorePoint, SegmentKind, SegmentRef, Settings, SyncMode,
+    Timeline, WalRef, WalSettings,
 };
+pub use lsm_options::{LsmCompression, LsmOptions, LsmSettings};
 
 use crate::env::fs::{self, Fs};
 use crate::error::{Error, Kind, Result};
@@ -136,9 +138,10 @@ mod tests {
         manifest.checkpoint_lsn = 20;
         manifest.next_segment = 3;
         manifest.segments = vec![
-            SegmentRef { number: 1, length: 500, checksum: 9, rows: 4, dead: None },
+            SegmentRef { number: 1, kind: SegmentKind::File, length: 500, checksum: 9, rows: 4, dead: None },
             SegmentRef {
                 number: 2,
+                kind: SegmentKind::Lsm,
                 length: 600,
                 checksum: 8,
                 rows: 5,
@@ -191,6 +194,29 @@ mod tests {
         });
         refused(&|manifest| manifest.settings.metric = Some("x".into()));
         refused(&|manifest| manifest.settings.dimension = 70_000);
+    }
+
+    #[test]
+    fn a_manifest_from_before_there_were_sorted_runs_is_understood() {
+        let mut older = serde_json::to_value(sample()).unwrap();
+        assert!(older["settings"].get("lsm").is_none(), "defaults are not named");
+        assert!(older["segments"][0].get("kind").is_none(), "a file says nothing of its kind");
+        older["segments"][1].as_object_mut().unwrap().remove("kind").unwrap();
+        let read: Manifest = serde_json::from_value(older).unwrap();
+        assert_eq!((read.segments[1].kind, &read.settings), (SegmentKind::File, &sample().settings));
+    }
+
+    #[test]
+    fn engines_that_are_not_there_are_refused_by_name() {
+        for name in ["memory", "mmap", "hybrid", "lsm"] {
+            assert_eq!(serde_json::to_value(Engine::named(name).unwrap()).unwrap(), name);
+        }
+        for (name, part) in [("rocksdb", "use 'lsm'"), ("leveldb", "use 'lsm'"), ("x", "no engine 'x'")] {
+            let error = Engine::named(name).unwrap_err();
+            assert!(error.kind == Kind::Unsupported && error.message.contains(part), "{error:?}");
+            let refused = serde_json::from_str::<Engine>(&format!("\"{name}\"")).unwrap_err();
+            assert!(refused.to_string().contains(part), "{refused}");
+        }
     }
 
     #[test]

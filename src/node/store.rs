@@ -3,9 +3,11 @@
 
 use super::collection::NativeCollection;
 use super::failure::{Answer, Failure, answer, background};
+use super::job::NativeJob;
 use crate::env::{self, fs::Disk};
 use crate::error::{Error, Kind};
-use crate::manifest::Settings;
+use crate::manifest::{LsmOptions, LsmSettings, Settings};
+use crate::ops::store::operate;
 use crate::store::{Compact, OpenStore, Progress, Store, StoredCollection};
 use napi::Status;
 use napi::bindgen_prelude::{Env, Function, PromiseRaw};
@@ -64,7 +66,7 @@ pub struct NativeStore {
     store: Arc<Store>,
 }
 
-fn settings(text: &str) -> crate::error::Result<Settings> {
+fn parsed<T: serde::de::DeserializeOwned>(text: &str) -> crate::error::Result<T> {
     serde_json::from_str(text)
         .map_err(|error| Error::new(Kind::Internal, format!("settings are not understood: {error}")))
 }
@@ -77,6 +79,17 @@ fn json<T: serde::Serialize>(value: &T) -> crate::error::Result<String> {
 #[napi(catch_unwind)]
 pub fn default_settings() -> Answer<String> {
     answer(json(&Settings::default()))
+}
+
+/// The knobs of engine `lsm` as options name them, put over those of some settings: JSON text of objects; none: over the
+/// defaults. JSON text of all knobs (`settings`) and of the memtable's size (`memtableSize`), where an option says that.
+#[napi(catch_unwind)]
+pub fn lsm_options(options_text: String, over_text: Option<String>) -> Answer<String> {
+    let parsed = || {
+        let over = over_text.map_or_else(|| Ok(LsmSettings::default()), |text| parsed(&text))?;
+        json(&LsmOptions::parse_json(&options_text, &over)?)
+    };
+    answer(parsed())
 }
 
 /// Opens the store in a folder; a folder that is missing is made when the store may be.
@@ -127,8 +140,8 @@ impl NativeStore {
         background(env, move || {
             let collection = match settings_text {
                 None => store.collection(&name)?,
-                Some(text) if exclusive => store.create(&name, settings(&text)?)?,
-                Some(text) => store.collection_or_create(&name, settings(&text)?)?,
+                Some(text) if exclusive => store.create(&name, parsed(&text)?)?,
+                Some(text) => store.collection_or_create(&name, parsed(&text)?)?,
             };
             Ok(NativeCollection::stored(collection))
         })
@@ -146,6 +159,19 @@ impl NativeStore {
     pub fn rename<'e>(&self, env: &'e Env, from: String, to: String) -> napi::Result<PromiseRaw<'e, Answer<()>>> {
         let store = self.store.clone();
         background(env, move || store.rename(&from, &to))
+    }
+
+    /// Does an operation on the store; request and answer are JSON text.
+    #[napi(catch_unwind)]
+    pub fn operate<'e>(
+        &self,
+        env: &'e Env,
+        operation: String,
+        request: String,
+        job: &NativeJob,
+    ) -> napi::Result<PromiseRaw<'e, Answer<String>>> {
+        let (store, control) = (self.store.clone(), job.control());
+        background(env, move || operate(&store, &operation, &request, &control))
     }
 
     /// Closes every collection and gives the lock up.
@@ -217,7 +243,7 @@ impl NativeCollection {
     pub fn configure<'e>(&self, env: &'e Env, settings_text: String) -> napi::Result<PromiseRaw<'e, Answer<()>>> {
         let collection = self.shared();
         background(env, move || {
-            let wanted = settings(&settings_text)?;
+            let wanted: Settings = parsed(&settings_text)?;
             collection.configure(|settings| {
                 let (dimension, metric) = (settings.dimension, settings.metric.take());
                 *settings = Settings { dimension, metric, ..wanted };

@@ -13,33 +13,13 @@ use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::entry::{check_id, shown};
 use crate::format::header::{FileKind, Header, crc};
-use crate::format::{Entry, Metric};
+use crate::format::{Metric, Row};
 use crate::limits::{DIMENSION_MAX, METADATA_BYTES_MAX};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a builder holds of ids, and again of metadata, before they go to a file.
 const HELD_BYTES_MAX: usize = 16 << 20;
-
-/// One row, as it is written and as it is read. The metadata is the text of a JSON object that somebody checked.
-#[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
-    /// The id; no other row of the segment has it.
-    pub id: &'a str,
-    /// As many numbers as the segment has dimensions.
-    pub vector: &'a [f32],
-    /// JSON text, never empty.
-    pub metadata: Option<&'a str>,
-    /// The record that wrote it.
-    pub lsn: u64,
-}
-
-impl Row<'_> {
-    /// The same on the heap.
-    pub fn to_entry(self) -> Arc<Entry> {
-        Arc::new(Entry { id: self.id.into(), vector: self.vector.into(), metadata: self.metadata.map(Into::into) })
-    }
-}
 
 /// A finished segment, as the manifest names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

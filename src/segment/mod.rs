@@ -26,7 +26,8 @@ mod rows;
 mod spool;
 mod verify;
 
-pub use builder::{Builder, Row, Sealed};
+pub use crate::format::Row;
+pub use builder::{Builder, Sealed};
 pub use damage::Damage;
 pub use dead::DeadRows;
 pub use dead_file::{DeadFile, ExpectedDead};

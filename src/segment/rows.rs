@@ -4,13 +4,12 @@
 //! then: an end that goes backwards, text that is not UTF-8, a slot that names no row are `ERR_CORRUPT` with the offset.
 //! Whether a row is dead is not asked here.
 
-use super::builder::Row;
 use super::index;
 use super::layout::{NUMBER, WORD};
 use super::reader::Segment;
 use crate::error::{Error, Kind, Result};
-use crate::format::Entry;
 use crate::format::header::array;
+use crate::format::{Entry, Row};
 use crate::limits::{ID_BYTES_MAX, METADATA_BYTES_MAX};
 use std::ops::{Range, RangeInclusive};
 

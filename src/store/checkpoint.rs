@@ -7,7 +7,8 @@
 
 use super::log::{Log, held};
 use super::part::Sealed;
-use super::selection::{Group, group, select};
+use super::sealing::{Form, Written, remove_part};
+use super::selection::{Goal, Group, group, select};
 use super::stored::Core;
 use super::version::Version;
 use super::wal_retention;
@@ -15,12 +16,11 @@ use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::header::{FileKind, Header};
 use crate::format::{Description, record::Change};
-use crate::manifest::{DeadRef, LogPlace, Manifest, SegmentRef, Timeline};
-use crate::segment::{Builder, DeadRows, Expected, ExpectedDead, Row, Segment};
+use crate::manifest::{DeadRef, LogPlace, Manifest, SegmentRef, Settings, Timeline};
+use crate::segment::{DeadRows, ExpectedDead};
 use crate::sync::PoisonError;
 use crate::sync::atomic::Ordering;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// What to rewrite beside the memtable.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,27 +60,40 @@ pub(super) struct Frozen {
     place: Option<(u64, LogPlace)>,
 }
 
-/// A segment that was written and that no manifest names yet.
-struct Written {
-    segment: Arc<Segment>,
-    named: SegmentRef,
-}
-
 /// Bytes of segments and their dead rows.
 pub(super) fn bytes_of(manifest: &Manifest) -> u64 {
     let dead = |segment: &SegmentRef| segment.dead.as_ref().map_or(0, |dead| dead.length);
     manifest.segments.iter().map(|segment| segment.length + dead(segment)).sum()
 }
 
+/// What a checkpoint did that changed nothing on disk so far.
+fn report(version: &Version, groups: &[Group], written: &[Option<Written>], before: &Manifest) -> Report {
+    let sources = groups.iter().flat_map(|group| &group.sources);
+    Report {
+        lsn: version.lsn(),
+        bytes_before: bytes_of(before),
+        bytes_after: bytes_of(before),
+        segments: before.segments.len() as u64,
+        entries: written.iter().flatten().map(|made| made.named.rows).sum(),
+        removed: sources.map(|source| u64::from(source.dead.dead())).sum(),
+    }
+}
+
 impl Core {
     /// Moves the memtable into a segment and rewrites what `compact` asks for.
     pub fn checkpoint(&self, compact: Compact) -> Result<Report> {
+        self.rewrite(compact, None)
+    }
+
+    /// A checkpoint in the form of those settings, which the manifest names together with what was written; `None`: of
+    /// the settings that there are.
+    pub fn rewrite(&self, compact: Compact, wanted: Option<&Settings>) -> Result<Report> {
         if self.log.is_none() {
             return Ok(Report::default());
         }
         let _turn = self.turn.take();
         let frozen = self.freeze()?;
-        self.settle(frozen, compact)
+        self.settle(frozen, compact, wanted)
     }
 
     /// The state of this moment, to be settled in the same turn.
@@ -96,7 +109,7 @@ impl Core {
     }
 
     /// Writes what was frozen, and the manifest that says so.
-    pub(super) fn settle(&self, frozen: Frozen, compact: Compact) -> Result<Report> {
+    pub(super) fn settle(&self, frozen: Frozen, compact: Compact, wanted: Option<&Settings>) -> Result<Report> {
         let Some(log) = &self.log else { return Ok(Report::default()) };
         let Frozen { version, time, place } = frozen;
         failpoint::hit("checkpoint.after_freeze")?;
@@ -105,31 +118,21 @@ impl Core {
         let place = log.place().filter(|(_, place)| place.lsn <= version.lsn()).or(place);
         failpoint::hit("checkpoint.after_log")?;
         let before = held(&self.root).manifest.clone();
-        let groups = select(version.sealed(), compact, self.settings(|settings| settings.memtable_size));
-        let mut report = Report {
-            lsn: version.lsn(),
-            bytes_before: bytes_of(&before),
-            segments: before.segments.len() as u64,
-            ..Report::default()
-        };
-        let mut written = Vec::with_capacity(groups.len());
-        let mut number = before.next_segment;
-        for group in &groups {
-            report.removed += group.sources.iter().map(|source| u64::from(source.dead.dead())).sum::<u64>();
-            let made =
-                self.write_group(group, number, version.description()).inspect_err(|_| self.discard(&written))?;
-            number += u64::from(made.is_some());
-            report.entries += made.as_ref().map_or(0, |made: &Written| made.named.rows);
-            written.push(made);
-        }
+        let settings = wanted.unwrap_or(&before.settings);
+        let groups = select(version.sealed(), compact, Goal::of(settings));
+        let (number, written) =
+            self.write_groups(&groups, before.next_segment, &self.form(settings), version.description())?;
         let named = self.named(&version, &groups, &written, &before).inspect_err(|_| self.discard(&written))?;
-        if named == before.segments && before.checkpoint_lsn == version.lsn() {
-            report.bytes_after = report.bytes_before;
+        let mut report = report(&version, &groups, &written, &before);
+        if named == before.segments && before.checkpoint_lsn == version.lsn() && wanted.is_none() {
             return Ok(report);
         }
         let compacted = compact != Compact::Nothing && groups.iter().any(Group::rewrites);
         let now = self.fs.now_us();
         self.install(&before, |manifest| {
+            if let Some(wanted) = wanted {
+                manifest.settings = wanted.clone();
+            }
             manifest.segments = named;
             manifest.next_segment = number;
             manifest.checkpoint_lsn = version.lsn();
@@ -147,7 +150,7 @@ impl Core {
         failpoint::pass("checkpoint.after_manifest");
         let mut state = self.write();
         for (group, made) in groups.iter().zip(&written) {
-            state.install(&group.sources, made.as_ref().map(|made| made.segment.clone()));
+            state.install(&group.sources, made.as_ref().map(|made| made.part.clone()));
         }
         drop(state);
         failpoint::pass("checkpoint.after_install");
@@ -155,6 +158,24 @@ impl Core {
         report.bytes_after = bytes_of(&after);
         report.segments = after.segments.len() as u64;
         Ok(report)
+    }
+
+    /// Writes each group as one part; the number that is free behind them. On an error nothing is left of them.
+    fn write_groups(
+        &self,
+        groups: &[Group],
+        mut number: u64,
+        form: &Form,
+        description: Description,
+    ) -> Result<(u64, Vec<Option<Written>>)> {
+        let mut written = Vec::with_capacity(groups.len());
+        for group in groups {
+            let made = self.write_rows(group, number, form, description, None);
+            let made = made.inspect_err(|_| self.discard(&written))?;
+            number += u64::from(made.is_some());
+            written.push(made);
+        }
+        Ok((number, written))
     }
 
     /// A checkpoint with compaction when enough of the segments is dead.
@@ -180,8 +201,9 @@ impl Core {
         let description = Description { dimension: new.dimension.or(old.dimension), metric: new.metric.or(old.metric) };
         let mut written = Vec::new();
         failpoint::hit("content.before_segments")?;
-        for group in group(version.whole().iter()) {
-            let made = self.write_rows(&group, number, description, Some(first_lsn));
+        let (form, goal) = (self.form(&before.settings), Goal::of(&before.settings));
+        for group in group(version.whole().iter(), goal.most) {
+            let made = self.write_rows(&group, number, &form, description, Some(first_lsn));
             let made = made.inspect_err(|_| self.discard(&written))?;
             number += u64::from(made.is_some());
             written.push(made);
@@ -195,7 +217,7 @@ impl Core {
             log.wait_durable(lsn)?;
             failpoint::hit("content.after_log")?;
             let time = self.last_time.load(Ordering::Acquire);
-            self.fs.sync_directory(&self.paths.segments)?;
+            self.sync_parts(written.iter().flatten())?;
             self.install(&before, |manifest| {
                 manifest.segments = written.iter().flatten().map(|made| made.named.clone()).collect();
                 manifest.next_segment = number;
@@ -209,55 +231,12 @@ impl Core {
         let lsn = replaced.inspect_err(|_| self.discard(&written))?;
         failpoint::pass("content.after_manifest");
         let sealed = written.into_iter().flatten().map(|made| {
-            let dead = DeadRows::new(made.segment.rows());
-            Sealed { part: super::part::Part::Segment(made.segment), dead }
+            let dead = DeadRows::new(made.part.rows() as u32);
+            Sealed { part: made.part, dead }
         });
         self.write().replace(sealed.collect(), description, lsn);
         self.retire(&before);
         Ok(lsn)
-    }
-
-    fn write_group(&self, group: &Group, number: u64, description: Description) -> Result<Option<Written>> {
-        self.write_rows(group, number, description, None)
-    }
-
-    /// Writes the live rows of a group as one segment; `None` when there are none.
-    fn write_rows(
-        &self,
-        group: &Group,
-        number: u64,
-        description: Description,
-        lsn: Option<u64>,
-    ) -> Result<Option<Written>> {
-        let Some(dimension) = description.dimension.filter(|_| group.rows() > 0) else { return Ok(None) };
-        let path = self.paths.segment(number);
-        // What a failed attempt, here or in a process that died, left under that name.
-        self.fs.remove(&path)?;
-        let (owner, generation) = {
-            let root = held(&self.root);
-            (root.owner, root.manifest.generation as u32)
-        };
-        let header = Header { kind: FileKind::Segment, owner, number, generation };
-        failpoint::hit("checkpoint.before_segment")?;
-        let mut builder = Builder::create(self.fs.clone(), &path, header, dimension, description.metric)?;
-        for source in &group.sources {
-            for row in source.dead.live_from(0) {
-                let pushed =
-                    source.part.with_row(row, |view| builder.push(Row { lsn: lsn.unwrap_or(view.lsn), ..view }))?;
-                pushed.transpose()?;
-            }
-        }
-        failpoint::hit("checkpoint.after_rows")?;
-        let sealed = builder.finish()?;
-        failpoint::hit("checkpoint.after_segment")?;
-        let expected = Expected { owner, number, length: sealed.length, checksum: sealed.checksum };
-        let access = *self.access.read().unwrap_or_else(PoisonError::into_inner);
-        let segment = Segment::open(self.fs.clone(), &path, &expected, access).inspect_err(|_| {
-            let _ = self.fs.remove(&path);
-        })?;
-        let rows = u64::from(sealed.rows);
-        let named = SegmentRef { number, length: sealed.length, checksum: sealed.checksum, rows, dead: None };
-        Ok(Some(Written { segment: Arc::new(segment), named }))
     }
 
     /// The segments as the next manifest names them; dead rows that are new are written on the way.
@@ -270,33 +249,32 @@ impl Core {
     ) -> Result<Vec<SegmentRef>> {
         let mut named: Vec<SegmentRef> = written.iter().flatten().map(|made| made.named.clone()).collect();
         for sealed in version.sealed() {
-            let Some(segment) = sealed.part.segment() else { continue };
+            let Some(segment) = sealed.part.named() else { continue };
             let rewritten = |group: &Group| group.sources.iter().any(|source| source.part.is(&sealed.part));
             if groups.iter().any(rewritten) {
                 continue;
             }
-            let known = before.segments.iter().find(|known| known.number == segment.number());
+            let known = before.segments.iter().find(|known| known.number == segment.number);
             let known = known.and_then(|known| known.dead.clone());
             let same = known.as_ref().map_or(0, |known| known.rows) == u64::from(sealed.dead.dead());
-            let dead = if same { known } else { Some(self.write_dead(segment, &sealed.dead)?) };
-            let (number, length, checksum) = (segment.number(), segment.length(), segment.checksum());
-            named.push(SegmentRef { number, length, checksum, rows: u64::from(segment.rows()), dead });
+            let dead = if same { known } else { Some(self.write_dead(segment.number, &sealed.dead)?) };
+            named.push(SegmentRef { dead, ..segment });
         }
         named.sort_by_key(|segment| segment.number);
         failpoint::hit("checkpoint.before_names")?;
-        self.fs.sync_directory(&self.paths.segments)?;
+        self.sync_parts(written.iter().flatten())?;
         Ok(named)
     }
 
-    fn write_dead(&self, segment: &Segment, dead: &DeadRows) -> Result<DeadRef> {
+    fn write_dead(&self, number: u64, dead: &DeadRows) -> Result<DeadRef> {
         let (owner, version) = {
             let root = held(&self.root);
             (root.owner, root.manifest.generation + 1)
         };
-        let path = self.paths.dead(segment.number(), version);
+        let path = self.paths.dead(number, version);
         self.fs.remove(&path)?;
         failpoint::hit("checkpoint.before_dead_rows")?;
-        let header = Header { kind: FileKind::Dead, owner, number: segment.number(), generation: version as u32 };
+        let header = Header { kind: FileKind::Dead, owner, number, generation: version as u32 };
         let file = dead.write(&*self.fs, &path, header, version)?;
         failpoint::hit("checkpoint.after_dead_rows")?;
         Ok(DeadRef { version, length: file.length, checksum: file.checksum, rows: u64::from(dead.dead()) })
@@ -330,25 +308,13 @@ impl Core {
                 let _ = self.fs.remove(&self.paths.dead(old.number, dead.version));
             }
             if kept.is_none() {
-                let _ = self.fs.remove(&self.paths.segment(old.number));
+                let _ = remove_part(&*self.fs, &self.paths, old.kind, old.number);
             }
         }
         failpoint::pass("retire.before_logs");
         wal_retention::retire(&*self.fs, &self.paths, before, &after);
         failpoint::pass("retire.after_removal");
         after
-    }
-
-    /// Removes what was written in vain.
-    fn discard(&self, written: &[Option<Written>]) {
-        // In doubt, a manifest that names them may be the one on disk.
-        if held(&self.root).in_doubt {
-            return;
-        }
-        failpoint::pass("checkpoint.before_discard");
-        for made in written.iter().flatten() {
-            let _ = self.fs.remove(&self.paths.segment(made.named.number));
-        }
     }
 
     /// Reads the dead rows that a manifest names.

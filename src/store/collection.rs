@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::entry::{check_dimension, check_id, shown};
 use crate::format::record::Change;
 use crate::format::{Description, Entry};
-use crate::segment::{DeadRows, Segment};
+use crate::segment::DeadRows;
 use std::sync::Arc;
 use undo::Replaced;
 pub use undo::Undo;
@@ -78,9 +78,11 @@ impl Collection {
         self.memtable.bytes()
     }
 
-    /// Bytes of all rows on the heap, about: the memtable, frozen ones, and segments that are not mapped.
+    /// Bytes of all rows on the heap, about: the memtable, frozen ones, segments that are not mapped, and the cache that all
+    /// runs share.
     pub fn heap_bytes(&self) -> u64 {
-        self.memtable.bytes() + self.sealed.iter().map(|sealed| sealed.part.heap_bytes()).sum::<u64>()
+        let cached = self.sealed.iter().find_map(|sealed| sealed.part.cached_bytes()).unwrap_or(0);
+        self.memtable.bytes() + self.sealed.iter().map(|sealed| sealed.part.heap_bytes()).sum::<u64>() + cached
     }
 
     /// Entries of the memtable.
@@ -104,8 +106,8 @@ impl Collection {
             return Ok(Some(read(row.view())));
         }
         for sealed in self.sealed.iter().rev() {
-            if let Some(row) = sealed.find(id)? {
-                return sealed.part.with_row(row, read);
+            if let Some(place) = sealed.find(id)? {
+                return sealed.part.with(&place, read);
             }
         }
         Ok(None)
@@ -130,8 +132,8 @@ impl Collection {
             return Ok(Some(None));
         }
         for (part, sealed) in self.sealed.iter().enumerate().rev() {
-            if let Some(row) = sealed.find(id)? {
-                return Ok(Some(Some((part, row))));
+            if let Some(place) = sealed.find(id)? {
+                return Ok(Some(Some((part, place.row()))));
             }
         }
         Ok(None)
@@ -265,12 +267,12 @@ impl Collection {
         }
     }
 
-    /// Puts `segment`, which was built from the live rows of `sources` in their order, in their place. `false` when they
+    /// Puts `part`, which was built from the live rows of `sources` in their order, in their place. `false` when they
     /// are gone: the content was cleared meanwhile.
-    pub fn install(&mut self, sources: &[Sealed], segment: Option<Arc<Segment>>) -> bool {
+    pub fn install(&mut self, sources: &[Sealed], part: Option<Part>) -> bool {
         let Some(first) = sources.first() else { return false };
         let Some(place) = self.sealed.iter().position(|sealed| sealed.part.is(&first.part)) else { return false };
-        let mut dead = DeadRows::new(segment.as_ref().map_or(0, |segment| segment.rows()));
+        let mut dead = DeadRows::new(part.as_ref().map_or(0, |part| part.rows() as u32));
         let mut base = 0;
         for source in sources {
             let now = self.sealed.iter().find(|sealed| sealed.part.is(&source.part));
@@ -281,24 +283,23 @@ impl Collection {
             }
             base += source.dead.live();
         }
-        if let Some(segment) = segment {
-            self.sealed.insert(place, Sealed { part: Part::Segment(segment), dead });
+        if let Some(part) = part {
+            self.sealed.insert(place, Sealed { part, dead });
         }
         self.sealed.retain(|sealed| !sources.iter().any(|source| source.part.is(&sealed.part)));
         true
     }
 
-    /// Puts the same segment, held otherwise, in the place of this one. Nothing when it is not here any more.
-    pub fn exchange(&mut self, segment: &Arc<Segment>, held: Arc<Segment>) {
-        let part = Part::Segment(segment.clone());
-        if let Some(sealed) = self.sealed.iter_mut().find(|sealed| sealed.part.is(&part)) {
-            sealed.part = Part::Segment(held);
+    /// Puts a part in the place of another that holds the same rows; nothing happens when that one is gone.
+    pub(super) fn exchange(&mut self, old: &Part, new: Part) {
+        if let Some(sealed) = self.sealed.iter_mut().find(|sealed| sealed.part.is(old)) {
+            sealed.part = new;
         }
     }
 
     /// The share of dead rows among the rows of segments, 0 to 1.
     pub fn fragmentation(&self) -> f64 {
-        let segments = || self.sealed.iter().filter(|sealed| sealed.part.segment().is_some());
+        let segments = || self.sealed.iter().filter(|sealed| sealed.part.kind().is_some());
         let rows: usize = segments().map(|sealed| sealed.part.rows()).sum();
         let dead: u64 = segments().map(|sealed| u64::from(sealed.dead.dead())).sum();
         if rows == 0 { 0.0 } else { dead as f64 / rows as f64 }

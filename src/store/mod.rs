@@ -19,6 +19,7 @@ mod plan;
 mod recovery;
 mod rows;
 mod salvage;
+mod sealing;
 mod selection;
 mod snapshot;
 mod statistics;
@@ -43,7 +44,10 @@ pub use part::RowView;
 pub use plan::Plan;
 pub use recovery::Recovery;
 pub use salvage::{Lost, Salvaged};
-pub use snapshot::{DamagedSnapshot, Packing, Restore, Restored, Snapshot, SnapshotEntry, SnapshotRequest, check_id};
+pub use snapshot::{
+    DamagedSnapshot, Keep, Packing, Restore, Restored, Snapshot, SnapshotContent, SnapshotEntry, SnapshotRequest,
+    check_id, keep,
+};
 pub use statistics::{HotRegion, MmapStatus, Statistics, WalStatus};
 pub use stored::{Committed, StoredCollection};
 pub use verify::{Damage, Verified};

@@ -2,8 +2,9 @@
 
 use super::collection::Collection;
 use super::log::held;
-use super::paths::{COLLECTIONS, Paths, check_name};
+use super::paths::{COLLECTIONS, Paths, RUNS, check_name};
 use super::recovery;
+use super::sealing::check_engine;
 use super::stored::StoredCollection;
 use super::tree::{remove_collection, remove_files};
 use super::verify::Verified;
@@ -126,7 +127,13 @@ impl Store {
         &self.fs
     }
 
-    pub(super) fn id(&self) -> [u8; 16] {
+    /// The clock of its file system, microseconds since 1970.
+    pub fn now_us(&self) -> u64 {
+        self.fs.now_us()
+    }
+
+    /// Its id.
+    pub fn id(&self) -> [u8; 16] {
         self.id
     }
 
@@ -174,7 +181,9 @@ impl Store {
         let home = self.base.join(COLLECTIONS).join(name);
         self.fs.list(&home).is_ok_and(|files| {
             files.iter().any(|file| file == manifest::FILE_NAME)
-                || self.fs.list(&home.join("segments")).is_ok_and(|segments| !segments.is_empty())
+                || ["segments", RUNS]
+                    .iter()
+                    .any(|folder| self.fs.list(&home.join(folder)).is_ok_and(|segments| !segments.is_empty()))
         })
     }
 
@@ -199,6 +208,7 @@ impl Store {
     pub fn create(&self, name: &str, settings: Settings) -> Result<Arc<StoredCollection>> {
         check_name(name)?;
         settings.check()?;
+        check_engine(&*self.fs, settings.engine)?;
         let lock = self.check_writable()?;
         let mut open = held(&self.open);
         if open.contains_key(name) || self.is_there(name) {

@@ -2,12 +2,14 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::format::document::hex;
-use crate::manifest::Root;
+use crate::manifest::{Root, SegmentKind};
 use crate::wal;
 use std::path::{Path, PathBuf};
 
 /// The folder of all collections in a store.
 pub const COLLECTIONS: &str = "collections";
+/// The folder of a collection's sorted runs.
+pub const RUNS: &str = "lsm";
 const NAME_BYTES_MAX: usize = 64;
 
 /// What a file in the folder of segments is.
@@ -24,8 +26,10 @@ pub enum SegmentFile {
 pub struct Paths {
     /// The collection itself: its manifest.
     pub home: PathBuf,
-    /// Its segments.
+    /// Its segments, and the dead rows of segments and runs.
     pub segments: PathBuf,
+    /// Its sorted runs; made with the first of them.
+    pub runs: PathBuf,
     /// Its log.
     pub wal: PathBuf,
 }
@@ -40,11 +44,11 @@ impl Paths {
     /// the collection: other stores may use the same place.
     pub fn of(base: &Path, name: &str, root: &Root) -> Paths {
         let home = Paths::home(base, name);
-        let segments = home.join("segments");
+        let (segments, runs) = (home.join("segments"), home.join(RUNS));
         let id = || hex(&root.owner.collection);
         let elsewhere = root.manifest.settings.wal.directory.as_deref();
         let wal = elsewhere.map_or_else(|| home.join("wal"), |wal| Path::new(wal).join(format!("{name}-{}", id())));
-        Paths { home, segments, wal }
+        Paths { home, segments, runs, wal }
     }
 
     /// Where a segment is.
@@ -52,7 +56,20 @@ impl Paths {
         self.segments.join(segment_name(number))
     }
 
-    /// Where the dead rows of a segment are.
+    /// Where a sorted run is: a folder.
+    pub fn run(&self, number: u64) -> PathBuf {
+        self.runs.join(format!("{number:08}"))
+    }
+
+    /// Where a segment or a run is.
+    pub fn part(&self, kind: SegmentKind, number: u64) -> PathBuf {
+        match kind {
+            SegmentKind::File => self.segment(number),
+            SegmentKind::Lsm => self.run(number),
+        }
+    }
+
+    /// Where the dead rows of a segment or a run are.
     pub fn dead(&self, number: u64, version: u64) -> PathBuf {
         self.segments.join(dead_name(number, version))
     }
@@ -91,6 +108,12 @@ pub fn is_device(name: &str) -> bool {
         || (stem.len() == 4
             && (stem.starts_with("COM") || stem.starts_with("LPT"))
             && stem.ends_with(|c: char| c.is_ascii_digit()))
+}
+
+/// The number of the run in a folder of that name; `None` for a name that is not ours.
+pub fn run_number(name: &str) -> Option<u64> {
+    let digits = (8..=20).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| name.parse().ok()).flatten()
 }
 
 /// Refuses a name that some file system would not keep as it is.

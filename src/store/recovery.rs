@@ -3,19 +3,20 @@
 
 use super::collection::Collection;
 use super::log::Log;
-use super::part::{Part, Sealed};
+use super::part::Sealed;
 use super::paths::Paths;
+use super::sealing::{Access, check_engine, open_part};
 use super::stored::{Core, Opened};
 use super::sweep::Leftovers;
 use super::tail::Found;
 use super::wal_files::{Tail, WalFiles};
-use crate::env::fs::{Advice, Fs, read_whole};
+use crate::env::fs::{Fs, read_whole};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::record::Change;
 use crate::limits::WAL_FILE_BYTES_MAX;
-use crate::manifest::{self, Manifest, Root, Settings, WalRef};
-use crate::segment::{Access, DeadRows, Expected, Segment};
+use crate::manifest::{self, Manifest, Root, WalRef};
+use crate::segment::DeadRows;
 use crate::sync::{Mutex, RwLock};
 use crate::wal::{LogReader, Sealed as SealedLog};
 use serde::Serialize;
@@ -49,17 +50,6 @@ pub struct Recovery {
     pub ignored: Vec<String>,
 }
 
-/// How the segments of a collection are held.
-pub(super) fn access(settings: &Settings) -> Access {
-    let advice = match settings.mmap.advice.as_str() {
-        "normal" => Advice::Normal,
-        "sequential" => Advice::Sequential,
-        _ => Advice::Random,
-    };
-    let mmap = &settings.mmap;
-    Access { mapped: mmap.enabled, advice, populate: mmap.populate, huge_pages: mmap.huge_pages }
-}
-
 /// Opens a collection of the store at `base`.
 pub(super) fn open(fs: &Arc<dyn Fs>, base: &Path, name: &str, store: [u8; 16], writable: bool) -> Result<Opened> {
     let home = Paths::home(base, name);
@@ -87,9 +77,10 @@ fn open_at(fs: &Arc<dyn Fs>, base: &Path, name: &str, root: Root, writable: bool
     let began = fs.now_us();
     let settings = root.manifest.settings.clone();
     let paths = Paths::of(base, name, &root);
-    let access = access(&settings);
+    check_engine(&**fs, settings.engine).map_err(|error| error.in_file(&paths.home))?;
+    let access = Access::of(&settings, None);
     let mut recovery = Recovery::default();
-    let sealed = segments(fs, &paths, &root, access)?;
+    let sealed = segments(fs, &paths, &root, &access)?;
     failpoint::hit("open.after_segments")?;
     let mut state = Collection::of(settings.description()?, sealed, root.manifest.checkpoint_lsn);
     let found = replay(&**fs, &paths, &root, &mut state, writable, &mut recovery)?;
@@ -136,7 +127,7 @@ pub(super) fn in_memory(name: &str, root: Root, state: Collection) -> Opened {
     Opened {
         name: name.to_owned(),
         paths: Paths::of(Path::new(""), name, &root),
-        access: access(&settings),
+        access: Access::of(&settings, None),
         wal_settings: Arc::new(RwLock::new(settings.wal)),
         state: Arc::new(RwLock::new(state)),
         root: Arc::new(Mutex::new(root)),
@@ -158,24 +149,18 @@ pub(super) fn missing(error: Error) -> Error {
 }
 
 /// The segments that a manifest names, as of its checkpoint.
-pub(super) fn segments(fs: &Arc<dyn Fs>, paths: &Paths, root: &Root, access: Access) -> Result<Vec<Sealed>> {
+pub(super) fn segments(fs: &Arc<dyn Fs>, paths: &Paths, root: &Root, access: &Access) -> Result<Vec<Sealed>> {
     let mut sealed = Vec::with_capacity(root.manifest.segments.len());
     for named in &root.manifest.segments {
         let (owner, number) = (root.owner, named.number);
-        let expected = Expected { owner, number, length: named.length, checksum: named.checksum };
-        let path = paths.segment(number);
-        let segment = Segment::open(fs.clone(), &path, &expected, access).map_err(missing)?;
-        if u64::from(segment.rows()) != named.rows {
-            let message = format!("{} rows, the manifest names {}", segment.rows(), named.rows);
-            return Err(Error::new(Kind::Corrupt, message).in_file(&path));
-        }
+        let part = open_part(fs, paths, owner, named, access).map_err(missing)?;
         let dead = match &named.dead {
-            None => DeadRows::new(segment.rows()),
+            None => DeadRows::new(part.rows() as u32),
             Some(dead) => {
                 Core::read_dead(&**fs, &paths.dead(number, dead.version), owner, named, dead).map_err(missing)?
             }
         };
-        sealed.push(Sealed { part: Part::Segment(Arc::new(segment)), dead });
+        sealed.push(Sealed { part, dead });
     }
     Ok(sealed)
 }

@@ -3,8 +3,7 @@
 //! A version holds the same blocks; a write to a shared block copies that block's pointers (never its entries).
 //! Deleted rows leave gaps; `Rows` closes them when they are more than half.
 
-use crate::format::Entry;
-use crate::segment::Row as RowView;
+use crate::format::{Entry, Row as RowView};
 use std::sync::Arc;
 
 const BLOCK_ROWS: usize = 1_024;

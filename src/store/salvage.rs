@@ -4,14 +4,16 @@
 
 use super::collection::Collection;
 use super::open::Store;
+use super::part::{Part, Place};
 use super::paths::Paths;
 use super::recovery::log_bytes;
+use super::sealing::{Access, open_part};
 use super::stored::Core;
 use crate::control::Control;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::manifest::{self, Root, SegmentRef, Settings, WalRef};
-use crate::segment::{Access, DeadRows, Expected, Segment};
+use crate::segment::DeadRows;
 use crate::wal::LogReader;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -92,18 +94,17 @@ impl Work<'_> {
     }
 
     fn segment(&mut self, named: &SegmentRef) -> Result<()> {
-        let path = self.paths.segment(named.number);
-        let expected =
-            Expected { owner: self.root.owner, number: named.number, length: named.length, checksum: named.checksum };
+        let path = self.paths.part(named.kind, named.number);
         let fs = self.store.fs().clone();
-        let segment = match Segment::open(fs.clone(), &path, &expected, Access::default()) {
-            Ok(segment) => segment,
+        let access = Access::of(&self.root.manifest.settings, None);
+        let part = match open_part(&fs, &self.paths, self.root.owner, named, &access) {
+            Ok(part) => part,
             Err(error) => {
                 self.lose(path, &error, named.rows);
                 return Ok(());
             }
         };
-        let mut dead = DeadRows::new(segment.rows());
+        let mut dead = DeadRows::new(part.rows() as u32);
         if let Some(file) = &named.dead {
             let path = self.paths.dead(named.number, file.version);
             match Core::read_dead(&*fs, &path, self.root.owner, named, file) {
@@ -116,15 +117,15 @@ impl Work<'_> {
         }
         let mut lost = Lost { path, offset: 0, what: String::new(), rows: 0, ids: Vec::new(), lsns: None };
         for row in dead.live_from(0) {
-            match segment.row(row) {
-                Ok(view) => self.content.insert(view.to_entry())?,
+            match part.entry(&Place::of(row)) {
+                Ok(entry) => entry.map_or(Ok(()), |entry| self.content.insert(entry))?,
                 Err(error) => {
                     if lost.rows == 0 {
                         (lost.offset, lost.what) = (error.offset.unwrap_or(0), error.message);
                     }
                     lost.rows += 1;
                     if lost.ids.len() < IDS_MAX {
-                        lost.ids.extend(segment.id(row).ok().map(str::to_owned));
+                        lost.ids.extend(part_id(&part, row));
                     }
                 }
             }
@@ -184,6 +185,11 @@ impl Work<'_> {
             }
         }
     }
+}
+
+/// The id of a row of which something else is damaged. A run has a row whole or not at all.
+fn part_id(part: &Part, row: u32) -> Option<String> {
+    part.segment().and_then(|segment| segment.id(row).ok().map(str::to_owned))
 }
 
 /// A collection that cannot be opened has no handle to close.

@@ -2,8 +2,9 @@
 
 use super::checkpoint::Compact;
 use super::part::Sealed;
+use crate::manifest::{SegmentKind, Settings};
 
-/// Segments stay below about this size: a rewrite of one is then never a rewrite of everything.
+/// Segment files stay below about this size: a rewrite of one is then never a rewrite of everything.
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// So many segments of about one size become one.
 const FAN_IN: usize = 8;
@@ -23,17 +24,37 @@ impl Group {
 
     /// Whether segments are among the parts.
     pub fn rewrites(&self) -> bool {
-        self.sources.iter().any(|source| source.part.segment().is_some())
+        self.sources.iter().any(|source| source.part.kind().is_some())
+    }
+}
+
+/// What is to be written, and how large.
+#[derive(Debug, Clone, Copy)]
+pub struct Goal {
+    /// Parts of another kind are always written anew.
+    pub kind: SegmentKind,
+    /// About what a memtable holds.
+    pub unit: u64,
+    /// Parts stay below about this size.
+    pub most: u64,
+}
+
+impl Goal {
+    /// As the settings say.
+    pub fn of(settings: &Settings) -> Goal {
+        let kind = settings.engine.segments();
+        let most = match kind {
+            SegmentKind::File => SEGMENT_BYTES_MAX,
+            SegmentKind::Lsm => settings.lsm.target_file_size,
+        };
+        Goal { kind, unit: settings.memtable_size, most }
     }
 }
 
 /// Bytes that the live rows of a part take in a segment, about.
 fn live_bytes(sealed: &Sealed) -> u64 {
-    let (live, rows) = (u64::from(sealed.dead.live()), sealed.part.rows().max(1) as u64);
-    match sealed.part.segment() {
-        Some(segment) => (u128::from(segment.length()) * u128::from(live) / u128::from(rows)) as u64,
-        None => sealed.part.bytes() * live / rows,
-    }
+    let (live, rows) = (u128::from(sealed.dead.live()), sealed.part.rows().max(1) as u128);
+    (u128::from(sealed.part.bytes()) * live / rows) as u64
 }
 
 fn dead_share(sealed: &Sealed) -> f64 {
@@ -45,13 +66,14 @@ fn tier(bytes: u64, unit: u64) -> u32 {
     (bytes / unit.max(1)).max(1).ilog(4)
 }
 
-/// Chooses. Frozen memtables always are among the chosen.
-pub fn select(sealed: &[Sealed], compact: Compact, unit: u64) -> Vec<Group> {
-    let small = |sealed: &&Sealed| live_bytes(sealed) < SEGMENT_BYTES_MAX / 4;
+/// Chooses. Frozen memtables and parts of another kind than the wanted always are among the chosen.
+pub fn select(sealed: &[Sealed], compact: Compact, goal: Goal) -> Vec<Group> {
+    let unit = goal.unit;
+    let small = |sealed: &&Sealed| live_bytes(sealed) < goal.most / 4;
     let mut chosen: Vec<bool> = sealed
         .iter()
         .map(|sealed| {
-            sealed.part.segment().is_none()
+            sealed.part.kind() != Some(goal.kind)
                 || match compact {
                     Compact::Nothing => sealed.dead.live() == 0,
                     Compact::Above(share) => sealed.dead.live() == 0 || dead_share(sealed) > share,
@@ -84,16 +106,16 @@ pub fn select(sealed: &[Sealed], compact: Compact, unit: u64) -> Vec<Group> {
             }
         }
     }
-    group(sealed.iter().zip(&chosen).filter(|(_, chosen)| **chosen).map(|(sealed, _)| sealed))
+    group(sealed.iter().zip(&chosen).filter(|(_, chosen)| **chosen).map(|(sealed, _)| sealed), goal.most)
 }
 
-/// Puts neighbours together as far as a segment goes.
-pub fn group<'a>(parts: impl Iterator<Item = &'a Sealed>) -> Vec<Group> {
+/// Puts neighbours together up to about that many bytes.
+pub fn group<'a>(parts: impl Iterator<Item = &'a Sealed>, most: u64) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut bytes = u64::MAX;
     for sealed in parts {
         let more = live_bytes(sealed);
-        match groups.last_mut().filter(|_| bytes.saturating_add(more) <= SEGMENT_BYTES_MAX) {
+        match groups.last_mut().filter(|_| bytes.saturating_add(more) <= most) {
             Some(group) => {
                 group.sources.push(sealed.clone());
                 bytes += more;

@@ -4,7 +4,7 @@ use super::log::held;
 use super::stored::{Core, StoredCollection};
 use crate::env::fs::page_faults;
 use crate::error::Result;
-use crate::manifest::{Engine, SyncMode};
+use crate::manifest::{Engine, SegmentKind, SyncMode};
 use serde::Serialize;
 
 /// Counts and sizes of a collection. Sizes are bytes.
@@ -83,7 +83,7 @@ pub struct WalStatus {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MmapStatus {
-    /// Whether segments are mapped.
+    /// Whether segments are mapped. Those of engine `lsm` are not.
     pub enabled: bool,
     /// How they are read.
     pub advice: String,
@@ -193,12 +193,12 @@ impl StoredCollection {
     /// The mappings.
     pub fn mmap_status(&self) -> MmapStatus {
         let core = self.core();
-        let settings = core.settings(|settings| settings.mmap.clone());
+        let (settings, engine) = core.settings(|settings| (settings.mmap.clone(), settings.engine));
         let segments: Vec<_> =
             core.read().sealed().iter().filter_map(|sealed| sealed.part.segment().cloned()).collect();
         let faults = page_faults().zip(core.faults).map(|(now, then)| (now.0 - then.0, now.1 - then.1));
         let mut status = MmapStatus {
-            enabled: settings.enabled,
+            enabled: settings.enabled && engine.segments() == SegmentKind::File,
             advice: settings.advice,
             populate: settings.populate,
             huge_pages: !segments.is_empty(),

@@ -9,6 +9,7 @@ use super::keeper::Keeper;
 use super::log::{Listener, Log, Pending, held};
 use super::paths::Paths;
 use super::recovery::Recovery;
+use super::sealing::{Access, check_engine};
 use super::turn::Turns;
 use super::version::Version;
 use crate::env::fs::{Disk, Fs, Lock, page_faults};
@@ -19,7 +20,6 @@ use crate::format::record::{self, Change};
 use crate::format::{Description, Entry};
 use crate::limits::ID_BYTES_MAX;
 use crate::manifest::{Engine, Manifest, RestorePoint, Root, Settings, WalSettings};
-use crate::segment::Access;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub(super) struct Core {
     pub log: Option<Log>,
     /// One checkpoint, compaction or replacement at a time.
     pub turn: Turns,
+    /// One change of settings at a time.
+    pub configuring: Mutex<()>,
     /// Held for reading by each write, for writing while the content is replaced.
     pub gate: RwLock<()>,
     pub access: RwLock<Access>,
@@ -109,6 +111,22 @@ impl Core {
         }
     }
 
+    /// Names other settings in the manifest, and nothing else.
+    fn name_settings(&self, settings: &Settings) -> Result<()> {
+        failpoint::hit("configure.before_manifest")?;
+        let mut root = held(&self.root);
+        let replaced = root.replace(&*self.fs, &self.paths.home, |manifest| {
+            // A checkpoint may have learnt them meanwhile.
+            let Settings { dimension, metric, .. } = manifest.settings.clone();
+            manifest.settings = Settings { dimension, metric, ..settings.clone() };
+        });
+        let in_doubt = root.in_doubt;
+        drop(root);
+        replaced.inspect_err(|error| self.poison_if(in_doubt, error))?;
+        failpoint::pass("configure.after_manifest");
+        Ok(())
+    }
+
     /// Refuses what nothing can be written to.
     pub fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
@@ -165,6 +183,7 @@ impl StoredCollection {
             state: opened.state,
             log: opened.log,
             turn: Turns::default(),
+            configuring: Mutex::new(()),
             gate: RwLock::new(()),
             access: RwLock::new(opened.access),
             volatile,
@@ -409,33 +428,36 @@ impl StoredCollection {
         self.configure(|settings| settings.read_only = read_only)
     }
 
-    /// Changes settings; they survive reopening.
+    /// Changes settings; they survive reopening. Where the engine keeps rows in another form, all of them are written anew
+    /// before this returns: writes and reads go on meanwhile, one manifest changes form and engine together, and on a
+    /// failure the engine that was goes on.
     pub fn configure(&self, change: impl FnOnce(&mut Settings)) -> Result<()> {
         let core = &self.core;
         core.check_open()?;
-        let mut root = held(&core.root);
-        let mut settings = root.manifest.settings.clone();
+        let _configuring = held(&core.configuring);
+        let before = core.settings(Settings::clone);
+        let mut settings = before.clone();
         change(&mut settings);
         settings.check()?;
-        if settings.engine != root.manifest.settings.engine && (core.volatile || settings.engine == Engine::Memory) {
+        check_engine(&*core.fs, settings.engine)?;
+        if settings.engine != before.engine && (core.volatile || settings.engine == Engine::Memory) {
             let message =
                 "a collection cannot become one of engine memory or leave it: save it and load it into another";
             return Err(Error::new(Kind::Unsupported, message));
         }
         if core.volatile {
-            root.manifest.settings = settings.clone();
-            drop(root);
+            held(&core.root).manifest.settings = settings.clone();
+        } else if settings.engine.segments() != before.engine.segments() {
+            core.rewrite(Compact::Nothing, Some(&settings))?;
         } else {
-            failpoint::hit("configure.before_manifest")?;
-            let replaced = root.replace(&*core.fs, &core.paths.home, |manifest| manifest.settings = settings.clone());
-            let in_doubt = root.in_doubt;
-            drop(root);
-            replaced.inspect_err(|error| core.poison_if(in_doubt, error))?;
-            failpoint::pass("configure.after_manifest");
+            core.name_settings(&settings)?;
         }
         core.read_only.store(settings.read_only, Ordering::Release);
         core.memtable_size.store(settings.memtable_size, Ordering::Relaxed);
-        *core.access.write().unwrap_or_else(PoisonError::into_inner) = super::recovery::access(&settings);
+        {
+            let mut access = core.access.write().unwrap_or_else(PoisonError::into_inner);
+            *access = Access::of(&settings, Some(&*access));
+        }
         *core.wal_settings.write().unwrap_or_else(PoisonError::into_inner) = settings.wal;
         held(&self.keeper).as_ref().inspect(|keeper| keeper.settings_changed());
         core.arrange()

@@ -1,15 +1,16 @@
-//! Files of ours that no manifest names: what a crash, or a reader that held them open, left behind.
+//! Files and sorted runs of ours that no manifest names: what a crash, or a reader that held them open, left behind.
 //!
 //! A file that is newer than the manifest is never taken for such a one: then the manifest is an old copy, and to go on
 //! with it would lose what came after.
 
-use super::paths::{Paths, SegmentFile, segment_file};
+use super::paths::{Paths, RUNS, SegmentFile, run_number, segment_file};
 use super::recovery::{self, Recovery};
 use crate::env::fs::Fs;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::header::{FileKind, HEADER_BYTES, Header};
-use crate::manifest::{self, Manifest, SegmentRef};
+use crate::lsm;
+use crate::manifest::{self, Manifest, SegmentKind, SegmentRef};
 use crate::wal;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 pub struct Leftovers {
     /// Of segments and manifests.
     files: Vec<PathBuf>,
+    /// Folders of sorted runs.
+    runs: Vec<PathBuf>,
     /// Of the log, which the settings may want archived.
     logs: Vec<PathBuf>,
 }
@@ -29,16 +32,14 @@ impl Leftovers {
         for name in fs.list(&paths.home)? {
             if name == "MANIFEST.tmp" {
                 found.files.push(paths.home.join(name));
-            } else if ![manifest::FILE_NAME, "segments", "wal"].contains(&name.as_str()) {
+            } else if ![manifest::FILE_NAME, "segments", RUNS, "wal"].contains(&name.as_str()) {
                 recovery.ignored.push(name);
             }
         }
         for name in fs.list(&paths.segments)? {
             let path = paths.segments.join(&name);
             let (kind, named) = match segment_file(&name) {
-                Some(SegmentFile::Segment(number)) => {
-                    (FileKind::Segment, manifest.segments.iter().any(|segment| segment.number == number))
-                }
+                Some(SegmentFile::Segment(number)) => (FileKind::Segment, names(manifest, SegmentKind::File, number)),
                 Some(SegmentFile::Dead(number, version)) => {
                     let is_it = |segment: &SegmentRef| {
                         segment.number == number && segment.dead.as_ref().is_some_and(|dead| dead.version == version)
@@ -59,6 +60,7 @@ impl Leftovers {
                 found.files.push(path);
             }
         }
+        found.find_runs(fs, paths, manifest, recovery)?;
         for name in fs.list(&paths.wal)? {
             match wal::number_of(&name) {
                 None => recovery.ignored.push(name),
@@ -73,9 +75,27 @@ impl Leftovers {
         Ok(found)
     }
 
+    fn find_runs(&mut self, fs: &dyn Fs, paths: &Paths, manifest: &Manifest, recovery: &mut Recovery) -> Result<()> {
+        for name in fs.list(&paths.runs)? {
+            let path = paths.runs.join(&name);
+            match run_number(&name) {
+                None => recovery.ignored.push(name),
+                Some(number) if names(manifest, SegmentKind::Lsm, number) => {}
+                Some(_) => {
+                    // One without a seal was not finished, and nothing was ever in it that the log has not.
+                    if let Some(generation) = lsm::generation(fs, &path).filter(|g| is_newer(*g, manifest)) {
+                        return Err(too_old(generation, manifest).in_file(&path));
+                    }
+                    self.runs.push(path);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.logs.is_empty()
+        self.files.is_empty() && self.runs.is_empty() && self.logs.is_empty()
     }
 
     /// Removes them; not a file of that name that the manifest has come to name meanwhile.
@@ -88,14 +108,21 @@ impl Leftovers {
             failpoint::hit("sweep.before_file")?;
             fs.remove(path)?;
         }
+        for path in &self.runs {
+            lsm::remove(fs, path)?;
+        }
         for path in self.logs.iter().filter(|path| !named(path)) {
             failpoint::hit("sweep.before_log")?;
             super::wal_retention::let_go(fs, path, manifest)?;
         }
-        let names = self.files.iter().chain(&self.logs).filter_map(|path| path.file_name());
+        let names = self.files.iter().chain(&self.runs).chain(&self.logs).filter_map(|path| path.file_name());
         recovery.swept = names.map(|name| name.to_string_lossy().into_owned()).collect();
         Ok(())
     }
+}
+
+fn names(manifest: &Manifest, kind: SegmentKind, number: u64) -> bool {
+    manifest.segments.iter().any(|segment| (segment.kind, segment.number) == (kind, number))
 }
 
 /// Refuses a file that a later manifest than this one must have known.
@@ -108,20 +135,28 @@ fn check_age(fs: &dyn Fs, path: &Path, kind: FileKind, manifest: &Manifest) -> R
     }
     file.read_at(&mut head, 0)?;
     let Ok(header) = Header::decode(&head, kind) else { return Ok(()) };
-    let too_new = header.generation.wrapping_sub(manifest.generation as u32);
-    // A crash may lose one manifest whose name was not synced, and a file that was made for the one after it.
-    let is_newer = (3..u32::MAX / 2).contains(&too_new);
     // Records come into a file only after a manifest of its number named it.
     let was_named = kind == FileKind::Wal
         && header.number > manifest.generation
         && recovery::log_bytes(fs, path, false).is_ok_and(|bytes| wal::was_named(&bytes, header.owner, header.number));
-    if !is_newer && !was_named {
+    if !is_newer(header.generation, manifest) && !was_named {
         return Ok(());
     }
+    Err(too_old(header.generation, manifest).in_file(path))
+}
+
+/// Whether something that was made for a manifest of that generation is too new for this one.
+fn is_newer(generation: u32, manifest: &Manifest) -> bool {
+    let too_new = generation.wrapping_sub(manifest.generation as u32);
+    // A crash may lose one manifest whose name was not synced, and a file that was made for the one after it.
+    (3..u32::MAX / 2).contains(&too_new)
+}
+
+fn too_old(generation: u32, manifest: &Manifest) -> Error {
     let message = format!(
-        "made for manifest {}, and the manifest here is {}, which does not name it: an old manifest was put in the place \
-         of a newer one",
-        header.generation, manifest.generation
+        "made for manifest {generation}, and the manifest here is {}, which does not name it: an old manifest was put in \
+         the place of a newer one",
+        manifest.generation
     );
-    Err(Error::new(Kind::Corrupt, message).at(56).in_file(path))
+    Error::new(Kind::Corrupt, message).at(56)
 }

@@ -1,10 +1,14 @@
-//! How the segments of a collection are held in memory: brought to what the settings say, while they are used.
+//! How the parts of a collection are held in memory: brought to what the settings say, while they are used.
 //!
 //! With engine `hybrid` the regions that were read most since the collection was opened are on the heap, up to the size
-//! of the hot tier; everything else is mapped. Readers go on meanwhile: whoever holds a segment keeps it as it was.
+//! of the hot tier; everything else is mapped. The runs of engine `lsm` share one cache of blocks. Readers go on
+//! meanwhile: whoever holds a part keeps it as it was.
 
+use super::part::Part;
+use super::sealing::Access;
 use super::stored::Core;
 use crate::error::Result;
+use crate::lsm::Run;
 use crate::manifest::{Engine, Settings};
 use crate::segment::Segment;
 use std::collections::BTreeMap;
@@ -14,7 +18,7 @@ use std::sync::{Arc, PoisonError};
 type Hottest = BTreeMap<u64, Vec<u64>>;
 
 impl Core {
-    /// Brings every segment to what the settings say.
+    /// Brings every part to what the settings say.
     pub fn arrange(&self) -> Result<()> {
         if self.volatile {
             return Ok(());
@@ -22,9 +26,9 @@ impl Core {
         // Neither checkpoint nor compaction meanwhile, so that what is exchanged is what stands in the state.
         let _turn = self.turn.take();
         let settings = self.settings(Settings::clone);
-        let access = *self.access.read().unwrap_or_else(PoisonError::into_inner);
-        let segments: Vec<Arc<Segment>> =
-            self.read().sealed().iter().filter_map(|sealed| sealed.part.segment().cloned()).collect();
+        let Access { files: access, runs } = self.access.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let parts: Vec<Part> = self.read().sealed().iter().map(|sealed| sealed.part.clone()).collect();
+        let segments: Vec<Arc<Segment>> = parts.iter().filter_map(|part| part.segment().cloned()).collect();
         let hottest = match settings.engine {
             Engine::Hybrid if access.mapped => hottest(&segments, settings.hot_tier_size),
             _ => Hottest::new(),
@@ -33,7 +37,14 @@ impl Core {
             let regions = hottest.get(&segment.number()).map(Vec::as_slice).unwrap_or_default();
             if segment.access() != access || segment.hot() != regions {
                 let other = Arc::new(segment.held_as(access, regions)?);
-                self.write().exchange(&segment, other);
+                self.write().exchange(&Part::Segment(segment), Part::Segment(other));
+            }
+        }
+        for part in parts {
+            let Part::Run(run) = &part else { continue };
+            if !run.cache().is(&runs.cache) {
+                let again = Run::open(&*self.fs, run.path(), run.expected(), &runs)?;
+                self.write().exchange(&part, Part::Run(Arc::new(again)));
             }
         }
         Ok(())

@@ -1,13 +1,19 @@
 //! Removing folders of ours, whose structure is known: nothing is walked that somebody else may have put there.
 
-use super::paths::COLLECTIONS;
+use super::paths::{COLLECTIONS, RUNS};
 use crate::env::fs::Fs;
 use crate::error::Result;
 use crate::failpoint;
+use crate::lsm;
 use std::path::Path;
 
 /// Removes the folder of a collection.
 pub fn remove_collection(fs: &dyn Fs, path: &Path) -> Result<()> {
+    let runs = path.join(RUNS);
+    for name in fs.list(&runs)? {
+        lsm::remove(fs, &runs.join(name))?;
+    }
+    fs.remove_directory(&runs)?;
     for folder in ["segments", "wal"] {
         remove_files(fs, &path.join(folder))?;
     }

@@ -1,14 +1,17 @@
 //! Reading every byte of a collection's files, without opening it: what is damaged, and whom it concerns.
 
 use super::log::held;
+use super::part::Part;
 use super::paths::Paths;
 use super::recovery::{log_bytes, sealed_log};
+use super::sealing::{Access, open_part};
 use super::stored::{Core, StoredCollection};
 use crate::control::Control;
 use crate::env::fs::Fs;
 use crate::error::{Error, Result};
-use crate::manifest::{self, Manifest, Root, SegmentRef, WalRef};
-use crate::segment::{self, Access, DeadRows, Expected, Segment};
+use crate::lsm;
+use crate::manifest::{self, Manifest, Root, SegmentRef, Settings, WalRef};
+use crate::segment::{self, DeadRows, Segment};
 use crate::wal::LogReader;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -114,17 +117,26 @@ fn verify_segment(
     control: &Control,
     found: &mut Verified,
 ) -> Result<()> {
-    let path = paths.segment(named.number);
+    let path = paths.part(named.kind, named.number);
     found.files += 1;
-    let expected = Expected { owner: root.owner, number: named.number, length: named.length, checksum: named.checksum };
-    match Segment::open(fs.clone(), &path, &expected, Access::default()) {
+    match open_part(fs, paths, root.owner, named, &Access::of(&Settings::default(), None)) {
         Err(error) => found.note(&path, &error, named.rows),
-        Ok(segment) => {
-            found.bytes += segment.length();
-            found.rows += u64::from(segment.rows());
-            for damage in segment.verify(control)? {
-                let damage = described(&segment, &path, damage);
-                found.damage.push(damage);
+        Ok(part) => {
+            found.bytes += named.length;
+            found.rows += named.rows;
+            match &part {
+                Part::Segment(segment) => {
+                    let damages = segment.verify(control)?;
+                    found.damage.extend(damages.into_iter().map(|damage| described(segment, &path, damage)));
+                }
+                Part::Run(run) => {
+                    let damages = run.verify(&**fs, control)?;
+                    found.damage.extend(damages.into_iter().map(|damage| {
+                        let lsm::Damage { path, offset, what, rows: entries, ids } = damage;
+                        Damage { path, offset, length: 0, what, entries, ids }
+                    }));
+                }
+                Part::Frozen(_) => {}
             }
         }
     }

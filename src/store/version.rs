@@ -1,7 +1,7 @@
 //! A collection at one LSN: immutable, shared, free to take.
 
 use super::memtable::Memtable;
-use super::part::{LazyRow, Part, RowView, Sealed};
+use super::part::{LazyRow, Part, Place, RowView, Sealed};
 use super::rows::Rows;
 use crate::error::Result;
 use crate::format::{Description, Entry};
@@ -82,8 +82,10 @@ impl Version {
 
     /// Entries from `cursor` on, each with the cursor that follows it.
     pub fn entries_from(&self, cursor: Cursor) -> impl Iterator<Item = Result<(Cursor, Arc<Entry>)>> {
-        let sealed =
-            self.places(cursor).map(|(place, sealed, row)| Ok(sealed.part.entry(row)?.map(|entry| (place + 1, entry))));
+        let sealed = self.places(cursor..Cursor::MAX).map(|found| {
+            let (cursor, sealed, place) = found?;
+            Ok(sealed.part.entry(&place)?.map(|entry| (cursor + 1, entry)))
+        });
         let (base, rows) = self.unsealed(cursor);
         let newest = rows.map(move |(row, held)| Ok((base + row + 1, held.entry.clone())));
         sealed.filter_map(Result::transpose).chain(newest)
@@ -96,8 +98,9 @@ impl Version {
         end: Cursor,
         mut read: impl FnMut(Cursor, RowView<'_>) -> Result<()>,
     ) -> Result<()> {
-        for (place, sealed, row) in self.places(cursor).take_while(|(place, ..)| *place < end) {
-            sealed.part.with_row(row, |view| read(place, view))?.transpose()?;
+        for found in self.places(cursor..end) {
+            let (cursor, sealed, place) = found?;
+            sealed.part.with(&place, |view| read(cursor, view))?.transpose()?;
         }
         let (base, rows) = self.unsealed(cursor);
         rows.take_while(|(row, _)| base + row < end).try_for_each(|(row, held)| read(base + row, held.view()))
@@ -123,39 +126,42 @@ impl Version {
                     give(start + row as usize, vector, LazyRow::Sealed(segment, row))
                 })?,
                 None => {
-                    for row in sealed.dead.live_from(first).take_while(|row| *row < last) {
-                        if let Some(held) = sealed.part.held(row) {
-                            give(start + row as usize, &held.entry.vector, LazyRow::Held(held))?;
-                        }
+                    for place in sealed.live(first..last) {
+                        let place = place?;
+                        let cursor = start + place.row() as usize;
+                        let given =
+                            sealed.part.with(&place, |row| give(cursor, row.vector, LazyRow::Held(row.metadata)))?;
+                        given.transpose()?;
                     }
                 }
             }
         }
         let (base, rows) = self.unsealed(cursor);
-        let mut rows = rows.take_while(|(row, _)| base + row < end);
-        rows.try_for_each(|(row, held)| give(base + row, &held.entry.vector, LazyRow::Held(held)))
+        let rows = rows.take_while(|(row, _)| base + row < end);
+        rows.map(|(row, held)| (base + row, held.view()))
+            .try_for_each(|(place, view)| give(place, view.vector, LazyRow::Held(view.metadata)))
     }
 
     /// Gives the id of every row from `cursor` to `end` (not included) to `read`.
     pub fn scan_ids(&self, cursor: Cursor, end: Cursor, mut read: impl FnMut(&str)) -> Result<()> {
-        for (_, sealed, row) in self.places(cursor).take_while(|(place, ..)| *place < end) {
-            if let Some(id) = sealed.part.id(row)? {
-                read(id);
-            }
+        for found in self.places(cursor..end) {
+            let (_, sealed, place) = found?;
+            sealed.part.with_id(&place, &mut read)?;
         }
         let (base, rows) = self.unsealed(cursor);
         rows.take_while(|(row, _)| base + row < end).for_each(|(_, held)| read(&held.entry.id));
         Ok(())
     }
 
-    /// Live rows of sealed parts from `cursor` on.
-    fn places(&self, cursor: Cursor) -> impl Iterator<Item = (Cursor, &Sealed, u32)> {
+    /// Live rows of sealed parts.
+    fn places(&self, cursors: Range<Cursor>) -> impl Iterator<Item = Result<(Cursor, &Sealed, Place)>> {
         let mut base = 0;
         self.sealed.iter().flat_map(move |sealed| {
             let (start, rows) = (base, sealed.part.rows());
             base += rows;
-            let first = cursor.saturating_sub(start).min(rows);
-            sealed.dead.live_from(first as u32).map(move |row| (start + row as usize, sealed, row))
+            let within = |cursor: Cursor| cursor.saturating_sub(start).min(rows) as u32;
+            let live = sealed.live(within(cursors.start)..within(cursors.end));
+            live.map(move |place| place.map(|place| (start + place.row() as usize, sealed, place)))
         })
     }
 

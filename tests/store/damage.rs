@@ -2,13 +2,23 @@
 //! from earlier: it is noticed and named, or what is found is what was there. Never wrong data, never a panic.
 
 use crate::lifecycle::copy_tree;
-use crate::support::{Content, content, open, open_reader, put, small};
+use crate::support::{Content, content, for_each_form, open, open_reader, put, small_of};
 use ruvector_persistence::control::Control;
 use ruvector_persistence::error::{Error, Kind};
+use ruvector_persistence::manifest::Engine;
 use ruvector_persistence::store::Compact;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+for_each_form! {
+    flipped_bits_of_a_closed_store_are_noticed,
+    flipped_bits_of_a_store_that_was_not_closed_cost_the_last_record_at_most,
+    verify_finds_every_flipped_bit_but_those_of_a_torn_tail,
+    every_length_of_every_file_is_noticed_or_costs_nothing,
+    lost_swapped_and_foreign_files_are_named,
+    an_old_manifest_in_the_place_of_the_newest_is_refused,
+}
 
 /// A closed store with every kind of file, its content, and the content without its last record.
 struct Sample {
@@ -18,11 +28,11 @@ struct Sample {
 }
 
 /// Two segments, one with dead rows; a complete log file behind the checkpoint, and one that is not complete.
-fn sample(closed: bool) -> Sample {
+fn sample(closed: bool, engine: Engine) -> Sample {
     let folder = tempfile::tempdir().unwrap();
     let made = tempfile::tempdir().unwrap();
     let store = open(made.path()).unwrap();
-    let mut settings = small();
+    let mut settings = small_of(engine);
     settings.memtable_size = 1 << 20;
     settings.wal.segment_size = 4 << 10;
     settings.wal.preallocate = 512;
@@ -45,7 +55,7 @@ fn sample(closed: bool) -> Sample {
     Sample { folder, content, closed }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -88,8 +98,8 @@ fn judge(sample: &Sample, what: &str) -> bool {
     }
 }
 
-fn flip_everything(closed: bool) -> (usize, usize) {
-    let sample = sample(closed);
+fn flip_everything(closed: bool, engine: Engine) -> (usize, usize) {
+    let sample = sample(closed, engine);
     let (mut flips, mut noticed) = (0, 0);
     for path in files(sample.folder.path()) {
         let bytes = fs::read(&path).unwrap();
@@ -112,22 +122,19 @@ fn flip_everything(closed: bool) -> (usize, usize) {
     (flips, noticed)
 }
 
-#[test]
-fn flipped_bits_of_a_closed_store_are_noticed() {
-    let (flips, noticed) = flip_everything(true);
+fn flipped_bits_of_a_closed_store_are_noticed(engine: Engine) {
+    let (flips, noticed) = flip_everything(true, engine);
     // What is not noticed by reading everything: the close record, files of the log behind the checkpoint, zeros.
     assert!(noticed * 2 > flips, "{noticed} of {flips}");
 }
 
-#[test]
-fn flipped_bits_of_a_store_that_was_not_closed_cost_the_last_record_at_most() {
-    let (flips, noticed) = flip_everything(false);
+fn flipped_bits_of_a_store_that_was_not_closed_cost_the_last_record_at_most(engine: Engine) {
+    let (flips, noticed) = flip_everything(false, engine);
     assert!(noticed * 2 > flips, "{noticed} of {flips}");
 }
 
-#[test]
-fn verify_finds_every_flipped_bit_but_those_of_a_torn_tail() {
-    let sample = sample(true);
+fn verify_finds_every_flipped_bit_but_those_of_a_torn_tail(engine: Engine) {
+    let sample = sample(true, engine);
     let store = open_reader(sample.folder.path()).unwrap();
     assert_eq!(store.verify("a", &Control::default()).unwrap().damage, []);
     for path in files(sample.folder.path()) {
@@ -156,10 +163,9 @@ fn verify_finds_every_flipped_bit_but_those_of_a_torn_tail() {
     }
 }
 
-#[test]
-fn every_length_of_every_file_is_noticed_or_costs_nothing() {
+fn every_length_of_every_file_is_noticed_or_costs_nothing(engine: Engine) {
     for closed in [true, false] {
-        let sample = sample(closed);
+        let sample = sample(closed, engine);
         for path in files(sample.folder.path()) {
             let bytes = fs::read(&path).unwrap();
             let step = if bytes.len() > 2_000 { 7 } else { 1 };
@@ -190,10 +196,9 @@ fn every_length_of_every_file_is_noticed_or_costs_nothing() {
     }
 }
 
-#[test]
-fn lost_swapped_and_foreign_files_are_named() {
-    let sample = sample(true);
-    let other = self::sample(true);
+fn lost_swapped_and_foreign_files_are_named(engine: Engine) {
+    let sample = sample(true, engine);
+    let other = self::sample(true, engine);
     for path in files(sample.folder.path()) {
         let bytes = fs::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
@@ -222,11 +227,10 @@ fn lost_swapped_and_foreign_files_are_named() {
     assert_eq!(read(sample.folder.path()).unwrap(), sample.content);
 }
 
-#[test]
-fn an_old_manifest_in_the_place_of_the_newest_is_refused() {
+fn an_old_manifest_in_the_place_of_the_newest_is_refused(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    let collection = store.create("a", small()).unwrap();
+    let collection = store.create("a", small_of(engine)).unwrap();
     put(&collection, "x", 1);
     collection.checkpoint().unwrap();
     let manifest = folder.path().join("collections/a/MANIFEST");
@@ -241,7 +245,7 @@ fn an_old_manifest_in_the_place_of_the_newest_is_refused() {
 
 #[test]
 fn salvage_saves_what_is_left_and_names_what_is_lost() {
-    let sample = sample(true);
+    let sample = sample(true, Engine::Mmap);
     let segment = files(sample.folder.path()).into_iter().find(|path| path.ends_with("00000001.seg")).unwrap();
     let length = fs::metadata(&segment).unwrap().len();
     let bytes = fs::read(&segment).unwrap();

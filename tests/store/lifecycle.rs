@@ -1,15 +1,23 @@
 //! From the first opening to the last: identity, lock, collections, settings, reading while somebody writes.
 
-use crate::support::{content, fill, open, open_reader, put, small, vector};
+use crate::support::{content, fill, for_each_form, open, open_reader, put, small, small_of, vector};
 use ruvector_persistence::error::Kind;
 use ruvector_persistence::manifest::{Engine, Settings};
-use ruvector_persistence::store::{Compact, MetadataRule};
+use ruvector_persistence::store::{Compact, MetadataRule, StoredCollection};
 
-#[test]
-fn what_is_written_is_there_after_closing_and_after_a_crash_of_the_process() {
+for_each_form! {
+    what_is_written_is_there_after_closing_and_after_a_crash_of_the_process,
+    checkpoints_and_compactions_change_no_content,
+    replacing_the_content_is_whole_and_survives,
+    a_second_writer_is_refused_with_the_holder_and_readers_are_not,
+    collections_are_listed_renamed_and_removed,
+    read_only_survives_reopening,
+}
+
+fn what_is_written_is_there_after_closing_and_after_a_crash_of_the_process(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    let collection = store.create("a", Settings::default()).unwrap();
+    let collection = store.create("a", Settings { engine, ..Settings::default() }).unwrap();
     for seed in 0..100 {
         put(&collection, &format!("id {seed}"), seed);
     }
@@ -41,23 +49,39 @@ fn what_is_written_is_there_after_closing_and_after_a_crash_of_the_process() {
 }
 
 pub fn copy_tree(from: &std::path::Path, to: &std::path::Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+    try_copy_tree(from, to).unwrap();
+}
+
+fn try_copy_tree(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir(&target).unwrap();
-            copy_tree(&entry.path(), &target);
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir(&target)?;
+            try_copy_tree(&entry.path(), &target)?;
         } else {
-            std::fs::copy(entry.path(), target).unwrap();
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a process that dies now leaves of the store of that collection. A copy takes longer than a death: one during which
+/// the collection wrote or removed a part is made again.
+pub fn copy_of_the_dead(from: &std::path::Path, collection: &StoredCollection) -> tempfile::TempDir {
+    loop {
+        let copy = tempfile::tempdir().unwrap();
+        let generation = collection.manifest().generation;
+        if try_copy_tree(from, copy.path()).is_ok() && collection.manifest().generation == generation {
+            return copy;
         }
     }
 }
 
-#[test]
-fn checkpoints_and_compactions_change_no_content() {
+fn checkpoints_and_compactions_change_no_content(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    let collection = store.create("a", Settings { compaction_threshold: 2.0, ..small() }).unwrap();
+    let collection = store.create("a", Settings { compaction_threshold: 2.0, ..small_of(engine) }).unwrap();
     for seed in 0..1_000 {
         put(&collection, &format!("id {}", seed % 700), seed);
     }
@@ -74,7 +98,7 @@ fn checkpoints_and_compactions_change_no_content() {
     assert!(collection.read(|state| state.fragmentation()) > 0.3);
     collection.checkpoint().unwrap();
     assert_eq!(content(&collection), before);
-    let size = |collection: &ruvector_persistence::store::StoredCollection| -> u64 {
+    let size = |collection: &StoredCollection| -> u64 {
         collection.manifest().segments.iter().map(|segment| segment.length).sum()
     };
     let bytes = size(&collection);
@@ -91,12 +115,11 @@ fn checkpoints_and_compactions_change_no_content() {
     assert!(collection.recovery().swept.is_empty(), "{:?}", collection.recovery());
 }
 
-#[test]
-fn replacing_the_content_is_whole_and_survives() {
+fn replacing_the_content_is_whole_and_survives(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    let collection = store.create("a", small()).unwrap();
-    let other = store.create("b", small()).unwrap();
+    let collection = store.create("a", small_of(engine)).unwrap();
+    let other = store.create("b", small_of(engine)).unwrap();
     fill(&collection, "old", 300);
     fill(&other, "new", 200);
     let wanted = content(&other);
@@ -108,16 +131,15 @@ fn replacing_the_content_is_whole_and_survives() {
     drop((collection, other, store));
     let store = open(folder.path()).unwrap();
     assert_eq!(content(&store.collection("a").unwrap()), wanted);
-    let empty = store.create("c", Settings::default()).unwrap();
+    let empty = store.create("c", Settings { engine, ..Settings::default() }).unwrap();
     store.collection("a").unwrap().replace(&empty.version()).unwrap();
     assert!(content(&store.collection("a").unwrap()).is_empty());
 }
 
-#[test]
-fn a_second_writer_is_refused_with_the_holder_and_readers_are_not() {
+fn a_second_writer_is_refused_with_the_holder_and_readers_are_not(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    let collection = store.create("a", small()).unwrap();
+    let collection = store.create("a", small_of(engine)).unwrap();
     fill(&collection, "id", 500);
     collection.flush().unwrap();
     let refused = open(folder.path()).err().unwrap();
@@ -138,19 +160,18 @@ fn a_second_writer_is_refused_with_the_holder_and_readers_are_not() {
     open(folder.path()).unwrap();
 }
 
-#[test]
-fn collections_are_listed_renamed_and_removed() {
+fn collections_are_listed_renamed_and_removed(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    let a = store.create("a", small()).unwrap();
-    store.create("b", small()).unwrap();
-    store.create("volatile", Settings { engine: Engine::Memory, ..small() }).unwrap();
+    let a = store.create("a", small_of(engine)).unwrap();
+    store.create("b", small_of(engine)).unwrap();
+    store.create("volatile", small_of(Engine::Memory)).unwrap();
     put(&a, "x", 1);
     put(&store.collection("volatile").unwrap(), "x", 1);
     assert_eq!(store.list().unwrap(), ["a", "b", "volatile"]);
-    assert_eq!(store.create("a", small()).err().unwrap().kind, Kind::Exists);
+    assert_eq!(store.create("a", small_of(engine)).err().unwrap().kind, Kind::Exists);
     assert_eq!(store.collection("c").err().unwrap().kind, Kind::NotFound);
-    assert_eq!(store.create("../x", small()).err().unwrap().kind, Kind::Path);
+    assert_eq!(store.create("../x", small_of(engine)).err().unwrap().kind, Kind::Path);
     store.rename("a", "c").unwrap();
     assert_eq!(a.put("x", &vector(1), None, MetadataRule::Replace, true).unwrap_err().kind, Kind::Closed);
     assert_eq!(content(&store.collection("c").unwrap()).len(), 1);
@@ -163,11 +184,10 @@ fn collections_are_listed_renamed_and_removed() {
     assert_eq!(names.len(), 1, "nothing is left of the others");
 }
 
-#[test]
-fn read_only_survives_reopening() {
+fn read_only_survives_reopening(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    let collection = store.create("a", small()).unwrap();
+    let collection = store.create("a", small_of(engine)).unwrap();
     put(&collection, "x", 1);
     collection.set_read_only(true).unwrap();
     drop((collection, store));

@@ -8,6 +8,7 @@ mod engines;
 mod faults;
 mod history;
 mod lifecycle;
+mod lsm;
 mod model;
 mod snapshots;
 mod support;

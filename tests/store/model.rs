@@ -1,13 +1,16 @@
 //! Random operations against a map, with checkpoints, compactions, crashes of the process and reopening among them.
 
-use crate::lifecycle::copy_tree;
-use crate::support::{Content, content, open, small, vector};
+use crate::lifecycle::copy_of_the_dead;
+use crate::support::{Content, content, for_each_form, open, small_of, vector};
 use ruvector_persistence::format::Entry;
-use ruvector_persistence::manifest::{Settings, SyncMode};
+use ruvector_persistence::manifest::{Engine, Settings, SyncMode};
 use ruvector_persistence::store::{Compact, MetadataRule};
-use std::path::Path;
 use std::sync::Arc;
-use tempfile::TempDir;
+
+for_each_form! {
+    random_operations_agree_with_a_model,
+    in_the_relaxed_modes_and_with_compression_too,
+}
 
 struct Random(u64);
 
@@ -20,18 +23,6 @@ impl Random {
 
 fn bits(seed: u32) -> Vec<u32> {
     vector(seed).iter().map(|x| x.to_bits()).collect()
-}
-
-/// The files as they are between two manifests: the keeper may be at work, and a copy is not made in one moment.
-fn copy_at_one_moment(folder: &Path) -> TempDir {
-    let manifest = || std::fs::read(folder.join("collections/a/MANIFEST")).unwrap();
-    loop {
-        let (before, copy) = (manifest(), tempfile::tempdir().unwrap());
-        let copied = std::panic::catch_unwind(|| copy_tree(folder, copy.path()));
-        if copied.is_ok() && manifest() == before {
-            return copy;
-        }
-    }
 }
 
 fn run(seed: u64, settings: Settings, steps: u32) {
@@ -84,7 +75,7 @@ fn run(seed: u64, settings: Settings, steps: u32) {
             985..990 => {
                 // The process dies: only what is in the files is left.
                 collection.flush().unwrap();
-                let copy = copy_at_one_moment(folder.path());
+                let copy = copy_of_the_dead(folder.path(), &collection);
                 drop((collection, store));
                 folder = copy;
                 store = open(folder.path()).unwrap();
@@ -97,17 +88,15 @@ fn run(seed: u64, settings: Settings, steps: u32) {
     assert_eq!(content(&collection), model);
 }
 
-#[test]
-fn random_operations_agree_with_a_model() {
+fn random_operations_agree_with_a_model(engine: Engine) {
     for seed in 0..2 {
-        run(seed, small(), 3_000);
+        run(seed, small_of(engine), 3_000);
     }
 }
 
-#[test]
-fn in_the_relaxed_modes_and_with_compression_too() {
+fn in_the_relaxed_modes_and_with_compression_too(engine: Engine) {
     for (seed, mode) in [(10, SyncMode::Periodic), (11, SyncMode::Async)] {
-        let mut settings = small();
+        let mut settings = small_of(engine);
         settings.wal.sync_mode = mode;
         settings.wal.fsync_interval = 5;
         settings.wal.compression = true;

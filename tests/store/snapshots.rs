@@ -3,6 +3,7 @@
 use crate::support::{Content, content, fill, open, open_reader, put, small};
 use ruvector_persistence::control::Control;
 use ruvector_persistence::error::Kind;
+use ruvector_persistence::manifest::{Engine, Settings};
 use ruvector_persistence::store::{Packing, Restore, SnapshotEntry, SnapshotRequest, Store};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -380,4 +381,38 @@ fn what_a_killed_process_left_is_swept_by_the_next_snapshot() {
     take(&store, SnapshotRequest::default());
     let names: Vec<_> = std::fs::read_dir(&snapshots).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn engines_without_segment_files_are_taken_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    for engine in [Engine::Lsm, Engine::Hybrid, Engine::Memory] {
+        let name = format!("{engine:?}").to_lowercase();
+        let collection = store.create(&name, Settings { engine, ..small() }).unwrap();
+        fill(&collection, "x", 100);
+        collection.delete(&["x 3"], true).unwrap();
+        let taking = |incremental, packing| SnapshotRequest {
+            collections: Some(vec![name.clone()]),
+            directory: Some(folder.path().join("snapshots-of").join(&name)),
+            incremental,
+            packing,
+            ..SnapshotRequest::default()
+        };
+        std::fs::create_dir_all(folder.path().join("snapshots-of")).unwrap();
+        let mut contents = Vec::new();
+        let mut taken = Vec::new();
+        for (round, packing) in [None, Some(Packing::Zstd), None].into_iter().enumerate() {
+            put(&collection, "later", round as u32);
+            contents.push(content(&collection));
+            taken.push(take(&store, taking(round > 0, packing)));
+        }
+        collection.clear(true).unwrap();
+        for (entry, expected) in taken.iter().zip(&contents) {
+            assert!(store.verify_snapshot(entry, &control()).unwrap().damage.is_empty());
+            let directory = taking(false, None).directory;
+            store.restore(&Restore { directory, overwrite: true, ..by_id(entry) }, &control()).unwrap();
+            assert_eq!(content(&collection), *expected, "{name}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use ruvector_persistence::env::fs::Disk;
 use ruvector_persistence::error::Result;
 use ruvector_persistence::format::Entry;
-use ruvector_persistence::manifest::Settings;
+use ruvector_persistence::manifest::{Engine, Settings};
 use ruvector_persistence::store::{MetadataRule, OpenStore, Store, StoredCollection};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +28,24 @@ pub fn small() -> Settings {
     settings.wal.preallocate = 4 << 10;
     settings
 }
+
+/// The same, of that engine.
+pub fn small_of(engine: Engine) -> Settings {
+    Settings { engine, ..small() }
+}
+
+/// Makes each of these functions a test for every engine that keeps its rows in a form of its own.
+macro_rules! for_each_form {
+    ($($name:ident),* $(,)?) => {
+        mod in_files {
+            $(#[test] fn $name() { super::$name(ruvector_persistence::manifest::Engine::Mmap) })*
+        }
+        mod in_runs {
+            $(#[test] fn $name() { super::$name(ruvector_persistence::manifest::Engine::Lsm) })*
+        }
+    };
+}
+pub(crate) use for_each_form;
 
 pub fn vector(seed: u32) -> Vec<f32> {
     (0..4).map(|i| (seed * 4 + i) as f32).collect()

@@ -133,6 +133,10 @@ impl Fs for Disk {
         map::free_space(path).map_err(|source| Error::io(source, "ask the free space of", path))
     }
 
+    fn is_real(&self) -> bool {
+        true
+    }
+
     fn now_us(&self) -> u64 {
         #[expect(clippy::disallowed_methods, reason = "this is a clock")]
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)

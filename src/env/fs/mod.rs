@@ -55,6 +55,10 @@ pub trait Fs: Debug + Send + Sync {
     fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn Lock>>;
     /// Bytes that can still be written to the file system that holds `path`.
     fn free_space(&self, path: &Path) -> Result<u64>;
+    /// Whether its files are those of the operating system, which other libraries can open by their paths.
+    fn is_real(&self) -> bool {
+        false
+    }
     /// Microseconds since 1970. May go backwards: callers keep their own times in order.
     fn now_us(&self) -> u64;
 }

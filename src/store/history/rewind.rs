@@ -14,6 +14,7 @@ use crate::store::collection::Collection;
 use crate::store::log::held;
 use crate::store::open::Store;
 use crate::store::recovery;
+use crate::store::sealing::Access;
 use crate::store::snapshot::{Complete, SnapshotEntry};
 use crate::store::stored::{Core, StoredCollection};
 use crate::store::version::Version;
@@ -95,8 +96,18 @@ struct Ways {
 impl Store {
     /// The moments that a collection can go back to.
     pub fn windows(&self, collection: &str, directory: Option<PathBuf>) -> Result<Vec<Window>> {
+        self.windows_without(collection, directory, &[])
+    }
+
+    /// Those that would be left without some snapshots.
+    pub fn windows_without(&self, collection: &str, directory: Option<PathBuf>, gone: &[&str]) -> Result<Vec<Window>> {
         let found = self.collection(collection)?;
-        Ok(self.ways(&found, directory)?.past.windows())
+        Ok(self.ways(&found, directory, gone)?.past.windows())
+    }
+
+    /// Whether a collection keeps anything of its past: one in memory does not.
+    pub fn has_past(&self, collection: &str) -> Result<bool> {
+        Ok(!self.collection(collection)?.core().volatile)
     }
 
     /// Gives the present moment a name.
@@ -111,7 +122,7 @@ impl Store {
         if let Some(target) = &request.target {
             self.check_target(target, false)?;
         }
-        let ways = self.ways(&found, request.directory.clone())?;
+        let ways = self.ways(&found, request.directory.clone(), &[])?;
         let lsn = ways.lsn_of(&found, &request.to)?;
         let plan = ways.plan(lsn)?;
         let (scratch, records) = self.make(&found, &ways, &plan, control)?;
@@ -137,7 +148,7 @@ impl Store {
     /// restored. Doing it twice changes nothing more.
     pub fn replay(&self, request: &Replay, control: &Control) -> Result<Replayed> {
         let found = self.collection(&request.collection)?;
-        let ways = self.ways(&found, None)?;
+        let ways = self.ways(&found, None, &[])?;
         if request.verify {
             ways.verify(control)?;
         }
@@ -187,7 +198,7 @@ impl Store {
     }
 
     /// What leads back. Takes the turn of the collection for a moment.
-    fn ways(&self, found: &StoredCollection, directory: Option<PathBuf>) -> Result<Ways> {
+    fn ways(&self, found: &StoredCollection, directory: Option<PathBuf>, gone: &[&str]) -> Result<Ways> {
         let core: &Arc<Core> = found.core();
         if core.volatile {
             let message = format!("collection '{}' is of engine memory: it has no past", core.name);
@@ -196,10 +207,12 @@ impl Store {
         found.flush()?;
         let id = hex(&found.owner().collection);
         let (mut snapshots, _) = self.snapshots(directory.as_deref())?;
-        snapshots.retain(|entry| entry.found.store == self.id() && entry.content(&id).is_some());
+        snapshots.retain(|entry| {
+            entry.found.store == self.id() && entry.content(&id).is_some() && !gone.contains(&entry.id())
+        });
         let _turn = core.turn.take();
         let root = held(&core.root).clone();
-        let sealed = recovery::segments(&core.fs, &core.paths, &root, recovery::access(&root.manifest.settings))?;
+        let sealed = recovery::segments(&core.fs, &core.paths, &root, &Access::of(&root.manifest.settings, None))?;
         let description: Description = root.manifest.settings.description()?;
         let checkpoint = Collection::of(description, sealed, root.manifest.checkpoint_lsn);
         let last = core.read().lsn();

@@ -13,6 +13,7 @@ use crate::env::fs::{Fs, read_whole, share};
 use crate::error::{Error, Kind, Result};
 use crate::format::document::hash;
 use crate::limits::MANIFEST_BYTES_MAX;
+use crate::lsm;
 use crate::manifest::{self, Root};
 use crate::store::open::{OpenStore, STORE, Store};
 use crate::store::paths::{COLLECTIONS, Paths};
@@ -124,9 +125,26 @@ fn lacking(fs: &dyn Fs, content: &Content, folder: &Path, top: &Entry) -> Result
         );
     }
     let root = manifest::decode(&bytes, top.found.store).map_err(|error| error.in_file(&path))?;
-    let named = super::taken::segment_files(&root.manifest);
+    let named = super::taken::named_files(&root.manifest);
     let lacks = |file: &File| !content.files.iter().any(|own| own.name == file.name);
     Ok(named.filter(lacks).map(|file| (content.clone(), file)).collect())
+}
+
+/// The path of a file of a collection within a snapshot.
+fn place(collection: &str, file: &File) -> String {
+    format!("{COLLECTIONS}/{collection}/{}", file.name)
+}
+
+/// Makes the folders that lead to a file of a collection.
+pub(super) fn make_folders(fs: &dyn Fs, home: &Path, name: &str) -> Result<()> {
+    let mut folder = home.to_path_buf();
+    let mut parts: Vec<&str> = name.split('/').collect();
+    parts.pop();
+    for part in parts {
+        folder = folder.join(part);
+        fs.make_directory(&folder)?;
+    }
+    Ok(())
 }
 
 /// Takes from one snapshot what it holds of the wanted, and strikes it from the list.
@@ -141,13 +159,22 @@ fn fetch(
     let (mut found, mut left) = (Vec::new(), Vec::new());
     for (content, file) in wanted.drain(..) {
         let held = entry.found.snapshot.collections.iter().find(|held| held.id == content.id);
-        match held.filter(|held| held.files.contains(&file)) {
-            Some(held) => found.push((format!("{COLLECTIONS}/{}/{}", held.name, file.name), content, file)),
+        match held.filter(|held| held.holds(&file)) {
+            // A run is known by its seal, and comes with all its files.
+            Some(held) if file.name.ends_with(lsm::SEAL) => {
+                let run = file.name.strip_suffix(lsm::SEAL).unwrap_or_default();
+                let whole = held.files.iter().filter(|file| file.name.starts_with(run));
+                found.extend(whole.map(|file| (place(&held.name, file), content.clone(), file.clone())));
+            }
+            Some(held) => found.push((place(&held.name, &file), content, file)),
             None => left.push((content, file)),
         }
     }
     *wanted = left;
-    let target = |content: &Content, file: &File| folder.join(COLLECTIONS).join(&content.name).join(&file.name);
+    let target = |content: &Content, file: &File| folder.join(place(&content.name, file));
+    for (_, content, file) in &found {
+        make_folders(fs, &folder.join(COLLECTIONS).join(&content.name), &file.name)?;
+    }
     let mut places: BTreeMap<String, PathBuf> =
         found.iter().map(|(name, content, file)| (name.clone(), target(content, file))).collect();
     if identity {

@@ -6,8 +6,9 @@ use crate::error::{Error, Kind, Result};
 use crate::format::document::{self, hash, hex};
 use crate::format::header::{FileKind, Header, Owner};
 use crate::limits::{MANIFEST_BYTES_MAX, METADATA_BYTES_MAX, SNAPSHOT_FILES_MAX};
+use crate::lsm;
 use crate::manifest;
-use crate::store::paths::{check_name, segment_file};
+use crate::store::paths::{RUNS, check_name, run_number, segment_file};
 use crate::wal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -129,6 +130,15 @@ impl Snapshot {
 }
 
 impl Content {
+    /// Whether the snapshot holds that file itself. A seal has the length of its whole run in a manifest.
+    pub fn holds(&self, file: &File) -> bool {
+        let is_seal = file.name.ends_with(lsm::SEAL);
+        let same = |own: &File| {
+            own.name == file.name && own.checksum == file.checksum && (is_seal || own.length == file.length)
+        };
+        self.files.iter().any(same)
+    }
+
     fn check(&self) -> Result<()> {
         check_name(&self.name)?;
         let mut seen = BTreeSet::new();
@@ -151,6 +161,9 @@ fn is_file_name(name: &str) -> bool {
         None => name == manifest::FILE_NAME,
         Some(("segments", file)) => segment_file(file).is_some(),
         Some(("wal", file)) => wal::number_of(file).is_some(),
+        Some((RUNS, file)) => {
+            file.split_once('/').is_some_and(|(run, file)| run_number(run).is_some() && lsm::is_file_name(file))
+        }
         Some(_) => false,
     }
 }

@@ -5,6 +5,7 @@
 //! beside the segments, since only the writer can make a checkpoint.
 
 use super::catalog::{self, Entry};
+use super::complete;
 use super::content::{self, Base, Content, File, Snapshot};
 use super::id::id_at;
 use super::pack::{self, Packing};
@@ -167,6 +168,7 @@ fn write(fs: &dyn Fs, folder: &Path, taken: &mut Taken, control: &Control) -> Re
         control.check()?;
         failpoint::hit("snapshot.before_file")?;
         let path = home.join(&file.name);
+        complete::make_folders(fs, &home, &file.name)?;
         match source {
             Source::File(from) => share(fs, from, &path).map(|_: Shared| ())?,
             Source::Bytes(bytes) => {
@@ -177,10 +179,24 @@ fn write(fs: &dyn Fs, folder: &Path, taken: &mut Taken, control: &Control) -> Re
         }
     }
     failpoint::hit("snapshot.after_files")?;
-    for folder in [&home.join("segments"), &home.join("wal"), &home, &collections] {
-        fs.sync_directory(folder)?;
+    for folder in folders(taken, &home) {
+        fs.sync_directory(&folder)?;
     }
-    Ok(())
+    fs.sync_directory(&collections)
+}
+
+/// Every folder that a file of the collection is in, the collection's own last.
+fn folders(taken: &Taken, home: &Path) -> BTreeSet<PathBuf> {
+    let always = ["segments", "wal"].map(|folder| home.join(folder));
+    let files = taken.content.files.iter().map(|file| home.join(&file.name));
+    let above = files.flat_map(|file| {
+        file.ancestors()
+            .skip(1)
+            .take_while(|folder| folder.starts_with(home))
+            .map(Path::to_path_buf)
+            .collect::<Vec<_>>()
+    });
+    always.into_iter().chain(above).collect()
 }
 
 /// The identity of the store, which makes the folder one that can be opened, and what the snapshot says of itself.

@@ -11,13 +11,15 @@ mod create;
 mod id;
 mod pack;
 mod restore;
+mod retention;
 mod staging;
 mod taken;
 
 pub use catalog::{Damaged as DamagedSnapshot, Entry as SnapshotEntry};
 pub(super) use complete::Complete;
-pub use content::Snapshot;
+pub use content::{Content as SnapshotContent, Snapshot};
 pub use create::Request as SnapshotRequest;
 pub use id::check_id;
 pub use pack::Packing;
 pub use restore::{Restore, Restored};
+pub use retention::{Keep, keep};

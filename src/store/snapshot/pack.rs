@@ -33,6 +33,17 @@ impl Packing {
     /// Every way there is.
     pub const ALL: [Packing; 2] = [Packing::Gzip, Packing::Zstd];
 
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.compression().name()
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Result<Packing> {
+        let found = Packing::ALL.into_iter().find(|packing| packing.name() == name);
+        found.ok_or_else(|| Error::new(Kind::Unsupported, format!("a snapshot cannot be packed as '{name}'")))
+    }
+
     /// How the name of the file ends.
     pub fn suffix(self) -> &'static str {
         match self {

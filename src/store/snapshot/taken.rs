@@ -7,11 +7,12 @@ use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::document::hash;
 use crate::format::record::Change;
-use crate::manifest::{self, Manifest, Root, Settings, WalRef};
+use crate::lsm;
+use crate::manifest::{self, Manifest, Root, SegmentKind, SegmentRef, Settings, WalRef};
 use crate::store::checkpoint::{Compact, Frozen};
 use crate::store::log::held;
 use crate::store::open::Store;
-use crate::store::paths::{Paths, dead_name, segment_name};
+use crate::store::paths::{Paths, RUNS, dead_name, segment_name};
 use crate::store::recovery::{self, log_bytes, sealed_log};
 use crate::store::stored::{Core, StoredCollection};
 use crate::sync::PoisonError;
@@ -54,6 +55,7 @@ impl Taken {
 
     /// From a manifest that names exactly the state at `lsn`; `logs` are the sources of its log files, in order.
     fn of(
+        fs: &dyn Fs,
         name: &str,
         root: &Root,
         paths: &Paths,
@@ -62,7 +64,8 @@ impl Taken {
     ) -> Result<Taken> {
         let manifest = &root.manifest;
         let bytes = manifest::encode(root.owner, manifest)?;
-        let (mut files, mut sources): (Vec<File>, Vec<Source>) = segment_files(manifest)
+        let (mut files, mut sources): (Vec<File>, Vec<Source>) = sealed_files(fs, root, paths)?
+            .into_iter()
             .map(|file| {
                 let from = paths.home.join(&file.name);
                 (file, Source::File(from))
@@ -92,17 +95,50 @@ impl Taken {
     }
 }
 
-/// The segments that a manifest names, and their dead rows.
-pub fn segment_files(manifest: &Manifest) -> impl Iterator<Item = File> {
-    manifest.segments.iter().flat_map(|segment| {
-        let name = format!("segments/{}", segment_name(segment.number));
-        let rows = File { name, length: segment.length, checksum: segment.checksum };
-        let dead = segment.dead.as_ref().map(|dead| File {
-            name: format!("segments/{}", dead_name(segment.number, dead.version)),
-            length: dead.length,
-            checksum: dead.checksum,
-        });
-        std::iter::once(rows).chain(dead)
+/// The segments and runs that a manifest names, and their dead rows.
+fn sealed_files(fs: &dyn Fs, root: &Root, paths: &Paths) -> Result<Vec<File>> {
+    let mut files = Vec::new();
+    for named in &root.manifest.segments {
+        let (number, length, checksum) = (named.number, named.length, named.checksum);
+        match named.kind {
+            SegmentKind::File => {
+                files.push(File { name: format!("segments/{}", segment_name(number)), length, checksum });
+            }
+            SegmentKind::Lsm => {
+                let found = lsm::files(fs, &paths.run(number), root.owner, (number, checksum))?;
+                let file = |(name, length, checksum): (String, u64, u32)| File {
+                    name: run_file(number, &name),
+                    length,
+                    checksum,
+                };
+                files.extend(found.into_iter().map(file));
+            }
+        }
+        files.extend(dead_file(named));
+    }
+    Ok(files)
+}
+
+fn dead_file(named: &SegmentRef) -> Option<File> {
+    let dead = named.dead.as_ref()?;
+    let name = format!("segments/{}", dead_name(named.number, dead.version));
+    Some(File { name, length: dead.length, checksum: dead.checksum })
+}
+
+/// The name of a file of a run within the folder of the collection.
+fn run_file(number: u64, name: &str) -> String {
+    format!("{RUNS}/{number:08}/{name}")
+}
+
+/// The files by which a manifest knows what it names: of a run its seal, which names the others.
+pub fn named_files(manifest: &Manifest) -> impl Iterator<Item = File> {
+    manifest.segments.iter().flat_map(|named| {
+        let name = match named.kind {
+            SegmentKind::File => format!("segments/{}", segment_name(named.number)),
+            SegmentKind::Lsm => run_file(named.number, lsm::SEAL),
+        };
+        let file = File { name, length: named.length, checksum: named.checksum };
+        std::iter::once(file).chain(dead_file(named))
     })
 }
 
@@ -117,16 +153,13 @@ impl Store {
     /// Takes the collections of those names. Those that are open for writing here are taken as they are at one moment.
     pub(super) fn at_one_moment(&self, names: &[String], mut each: impl FnMut(&mut Taken) -> Result<()>) -> Result<()> {
         let mut open: Vec<Arc<StoredCollection>> = Vec::new();
-        let mut closed = Vec::new();
+        let (mut closed, mut volatile) = (Vec::new(), Vec::new());
         for name in names {
             match self.opened(name) {
-                Some(found) if found.core().log.is_some() || found.core().volatile => open.push(found),
+                Some(found) if found.core().volatile => volatile.push(found),
+                Some(found) if found.core().log.is_some() => open.push(found),
                 _ => closed.push(name),
             }
-        }
-        if let Some(volatile) = open.iter().find(|found| found.core().volatile) {
-            let message = format!("collection '{}' is of engine memory: it has no files to take", volatile.name());
-            return Err(Error::new(Kind::Unsupported, message));
         }
         let turns: Vec<_> = open.iter().map(|collection| collection.core().turn.take()).collect();
         let frozen: Vec<Frozen> = {
@@ -139,10 +172,30 @@ impl Store {
             each(&mut collection.core().taken(frozen)?)?;
         }
         drop(turns);
+        for collection in volatile {
+            self.take_volatile(&collection, &mut each)?;
+        }
         for name in closed {
             each_again(|| self.read_taken(name), &mut each)?;
         }
         Ok(())
+    }
+
+    /// What is in memory only is written to a collection without a name, and that is taken.
+    fn take_volatile(
+        &self,
+        collection: &StoredCollection,
+        each: &mut impl FnMut(&mut Taken) -> Result<()>,
+    ) -> Result<()> {
+        let scratch = self.scratch(&collection.manifest().settings)?;
+        let taken = scratch.replace(&collection.version()).and_then(|_| {
+            let core = scratch.core();
+            let _turn = core.turn.take();
+            let mut taken = core.taken(core.freeze()?)?;
+            collection.name().clone_into(&mut taken.content.name);
+            each(&mut taken)
+        });
+        taken.and(self.remove_hidden(&scratch))
     }
 
     /// What somebody who does not write can take.
@@ -167,7 +220,7 @@ impl Store {
         }
         root.manifest.wal = wal;
         portable(&mut root.manifest.settings);
-        Taken::of(name, &root, &opened.paths, (lsn, opened.last_time, entries), logs)
+        Taken::of(&**self.fs(), name, &root, &opened.paths, (lsn, opened.last_time, entries), logs)
     }
 }
 
@@ -214,12 +267,12 @@ impl Core {
     fn taken(&self, frozen: Frozen) -> Result<Taken> {
         let (entries, time) = (frozen.version.len() as u64, frozen.time);
         let lsn = frozen.version.lsn();
-        self.settle(frozen, Compact::Nothing)?;
+        self.settle(frozen, Compact::Nothing, None)?;
         let mut root = held(&self.root).clone();
         debug_assert_eq!(root.manifest.checkpoint_lsn, lsn);
         let manifest: &mut Manifest = &mut root.manifest;
         manifest.wal = Vec::new();
         portable(&mut manifest.settings);
-        Taken::of(&self.name, &root, &self.paths, (lsn, time, entries), Vec::new())
+        Taken::of(&*self.fs, &self.name, &root, &self.paths, (lsn, time, entries), Vec::new())
     }
 }
