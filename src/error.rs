@@ -56,6 +56,10 @@ pub enum Kind {
     SnapshotId,
     /// There is no such snapshot.
     SnapshotNotFound,
+    /// A link of a chain (a base, a delta) is missing, was changed, or is damaged.
+    Chain,
+    /// No snapshot and log lead to that moment.
+    PitrRange,
     /// Asked for something this build does not do.
     Unsupported,
     /// The caller cancelled the call.
@@ -89,6 +93,8 @@ impl Kind {
             Kind::NotFound => "ERR_NOT_FOUND",
             Kind::SnapshotId => "ERR_SNAPSHOT_ID",
             Kind::SnapshotNotFound => "ERR_SNAPSHOT_NOT_FOUND",
+            Kind::Chain => "ERR_CHAIN",
+            Kind::PitrRange => "ERR_PITR_RANGE",
             Kind::Unsupported => "ERR_UNSUPPORTED",
             Kind::Aborted => "ERR_ABORTED",
             Kind::Internal => "ERR_INTERNAL",

@@ -33,5 +33,10 @@ pub const RECORD_BYTES_MAX: usize = 256 << 20;
 /// A manifest: some hundred bytes for each segment and log file of a collection.
 pub const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 
+/// Files that one snapshot names: more than any file system keeps in one folder at a bearable speed.
+pub const SNAPSHOT_FILES_MAX: usize = 1 << 20;
+/// Snapshots that build on each other.
+pub const CHAIN_MAX: usize = 1_000;
+
 /// A file of the log that is read whole: as large as a settable segment size, and one record.
 pub const WAL_FILE_BYTES_MAX: u64 = (1 << 40) + RECORD_BYTES_MAX as u64;

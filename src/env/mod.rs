@@ -11,7 +11,7 @@ mod replace;
 mod scratch;
 mod temp;
 
-pub use clock::now_ms;
+pub use clock::{Utc, now_ms};
 pub use directory::{check_writable, ensure_directory, file_names, file_size, remove_file, sweep, sync_directory};
 pub use input::{Input, open_input, read_small};
 pub use path::{checked_path, working_directory};

@@ -35,13 +35,22 @@ pub enum FileKind {
     Segment,
     /// The dead rows of a segment.
     Dead,
+    /// `SNAPSHOT`: what a snapshot holds.
+    Snapshot,
     /// The seal of a sorted run.
     Run,
 }
 
 impl FileKind {
-    const ALL: [FileKind; 6] =
-        [FileKind::Store, FileKind::Manifest, FileKind::Wal, FileKind::Segment, FileKind::Dead, FileKind::Run];
+    const ALL: [FileKind; 7] = [
+        FileKind::Store,
+        FileKind::Manifest,
+        FileKind::Wal,
+        FileKind::Segment,
+        FileKind::Dead,
+        FileKind::Snapshot,
+        FileKind::Run,
+    ];
 
     fn magic(self) -> &'static [u8; 8] {
         match self {
@@ -50,6 +59,7 @@ impl FileKind {
             FileKind::Wal => b"RVPwalog",
             FileKind::Segment => b"RVPsegmt",
             FileKind::Dead => b"RVPdeads",
+            FileKind::Snapshot => b"RVPsnaps",
             FileKind::Run => b"RVPlsmrn",
         }
     }
@@ -62,6 +72,7 @@ impl FileKind {
             FileKind::Wal => "write-ahead log",
             FileKind::Segment => "segment",
             FileKind::Dead => "dead-rows",
+            FileKind::Snapshot => "snapshot",
             FileKind::Run => "seal",
         }
     }

@@ -3,6 +3,7 @@
 //! `docs/format.md` is the description; these files link to its sections.
 
 mod decimal;
+pub mod document;
 pub mod entry;
 pub mod fingerprint;
 pub mod header;

@@ -25,5 +25,5 @@ pub use options::{BlockCache, Options};
 pub use reader::{Expected, Run};
 pub use remove::remove;
 pub use rows::Found;
-pub use seal::{SEAL, Sealed, generation};
+pub use seal::{SEAL, Sealed, files, generation, is_file_name};
 pub use verify::Damage;

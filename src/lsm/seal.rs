@@ -193,6 +193,25 @@ impl SealedFile {
     }
 }
 
+/// Every file of the expected run, the seal first: name below the folder, length, checksum.
+pub fn files(
+    fs: &dyn Fs,
+    folder: &Path,
+    owner: Owner,
+    (number, checksum): (u64, u32),
+) -> Result<Vec<(String, u64, u32)>> {
+    let (seal, length) = Seal::read(fs, folder, owner, number, checksum)?;
+    let others = seal.files.into_iter().map(|file| (file.name, file.length, file.crc));
+    Ok(std::iter::once((SEAL.to_owned(), length, checksum)).chain(others).collect())
+}
+
+/// Whether a run may have a file of that name.
+pub fn is_file_name(name: &str) -> bool {
+    let name = name.strip_prefix("tables/").unwrap_or(name);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    name.bytes().next().is_some_and(|first| first != b'.') && name.len() <= 64 && name.bytes().all(plain)
+}
+
 /// The generation of the manifest when the run in that folder was made; `None` for one that was not finished.
 pub fn generation(fs: &dyn Fs, folder: &Path) -> Option<u32> {
     let file = fs.open(&folder.join(SEAL)).ok()?;

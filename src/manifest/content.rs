@@ -291,6 +291,30 @@ impl WalRef {
     }
 }
 
+/// A moment at which the whole content was replaced, by a load or a restore: no record of the log leads over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Timeline {
+    /// The change that replaced it.
+    pub lsn: u64,
+    /// Time of that change, microseconds since 1970.
+    pub time: u64,
+    /// The earlier change of this collection as of which the content is since then; null when it came from elsewhere.
+    pub source: Option<u64>,
+}
+
+/// A moment that was given a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RestorePoint {
+    /// Its name.
+    pub name: String,
+    /// The last change before it.
+    pub lsn: u64,
+    /// When it was named, microseconds since 1970.
+    pub time: u64,
+}
+
 /// A place between two records of a log file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -323,6 +347,12 @@ pub struct Manifest {
     pub segments: Vec<SegmentRef>,
     /// Log files in order; only the last may be incomplete.
     pub wal: Vec<WalRef>,
+    /// Replacements of the whole content that the log reaches back to, in order. Absent: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timelines: Vec<Timeline>,
+    /// Moments that have a name, in order. Absent: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub points: Vec<RestorePoint>,
 }
 
 impl Manifest {
@@ -338,6 +368,8 @@ impl Manifest {
             last_compaction: 0,
             segments: Vec::new(),
             wal: Vec::new(),
+            timelines: Vec::new(),
+            points: Vec::new(),
         }
     }
 
@@ -368,6 +400,13 @@ impl Manifest {
         }
         if !self.wal.is_sorted_by(|a, b| a.number < b.number) {
             return Err("the log files are not in order".to_owned());
+        }
+        let from_later = |timeline: &Timeline| timeline.source.is_some_and(|source| source >= timeline.lsn);
+        if !self.timelines.is_sorted_by(|a, b| a.lsn < b.lsn) || self.timelines.iter().any(from_later) {
+            return Err("the timelines are not in order".to_owned());
+        }
+        if !self.points.is_sorted_by(|a, b| a.lsn <= b.lsn) || self.timelines.iter().any(|t| t.lsn == u64::MAX) {
+            return Err("the restore points are not in order".to_owned());
         }
         for file in &self.wal {
             let beyond = |place: LogPlace| {

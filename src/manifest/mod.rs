@@ -8,16 +8,16 @@ mod content;
 mod lsm_options;
 
 pub use content::{
-    DeadRef, Engine, LogPlace, Manifest, MmapSettings, SegmentKind, SegmentRef, Settings, SyncMode, WalRef, WalSettings,
+    DeadRef, Engine, LogPlace, Manifest, MmapSettings, RestorePoint, SegmentKind, SegmentRef, Settings, SyncMode,
+    Timeline, WalRef, WalSettings,
 };
 pub use lsm_options::{LsmCompression, LsmOptions, LsmSettings};
 
 use crate::env::fs::{self, Fs};
 use crate::error::{Error, Kind, Result};
-use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner, crc};
+use crate::format::document::{self, hash};
+use crate::format::header::{FileKind, Header, Owner};
 use crate::limits::MANIFEST_BYTES_MAX;
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::path::Path;
 
 /// The name of the file.
@@ -37,43 +37,22 @@ pub struct Root {
     pub in_doubt: bool,
 }
 
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// The bytes of a manifest file.
 pub fn encode(owner: Owner, manifest: &Manifest) -> Result<Vec<u8>> {
-    let header =
-        Header { kind: FileKind::Manifest, owner, number: manifest.generation, generation: manifest.generation as u32 };
-    let mut bytes = header.encode().to_vec();
-    serde_json::to_writer(&mut bytes, manifest)
-        .map_err(|error| Error::new(Kind::Internal, format!("the manifest cannot be written: {error}")))?;
-    let sum = crc(bytes.get(HEADER_BYTES..).unwrap_or_default());
-    bytes.extend_from_slice(&sum.to_le_bytes());
-    Ok(bytes)
+    let (number, generation) = (manifest.generation, manifest.generation as u32);
+    document::encode(&Header { kind: FileKind::Manifest, owner, number, generation }, manifest)
 }
 
 /// Reads the bytes of a manifest file of that store.
 pub fn decode(bytes: &[u8], store: [u8; 16]) -> Result<Root> {
-    let header = Header::decode(bytes, FileKind::Manifest)?;
-    let broken = |what: String| Error::new(Kind::Corrupt, what).at(HEADER_BYTES as u64);
+    let (header, manifest) = document::decode::<Manifest>(bytes, FileKind::Manifest)?;
     if header.owner.store != store {
-        return Err(broken("this manifest belongs to another store".to_owned()));
+        return Err(document::broken("this manifest belongs to another store".to_owned()));
     }
-    let content = bytes.get(HEADER_BYTES..).and_then(|rest| rest.split_last_chunk::<4>());
-    let Some((text, sum)) = content else { return Err(broken("the manifest ends too early".to_owned())) };
-    if *sum != crc(text).to_le_bytes() {
-        return Err(broken("the manifest is damaged: its checksum differs".to_owned()));
-    }
-    let manifest: Manifest =
-        serde_json::from_slice(text).map_err(|error| broken(format!("the manifest is not understood: {error}")))?;
     if manifest.generation != header.number {
-        return Err(broken("the manifest contradicts its header".to_owned()));
+        return Err(document::broken("the manifest contradicts its header".to_owned()));
     }
-    manifest.check().map_err(|what| broken(format!("the manifest contradicts itself: {what}")))?;
+    manifest.check().map_err(|what| document::broken(format!("the manifest contradicts itself: {what}")))?;
     Ok(Root { owner: header.owner, manifest, hash: hash(bytes), in_doubt: false })
 }
 

@@ -3,9 +3,11 @@
 
 use super::collection::NativeCollection;
 use super::failure::{Answer, Failure, answer, background};
+use super::job::NativeJob;
 use crate::env::{self, fs::Disk};
 use crate::error::{Error, Kind};
 use crate::manifest::{LsmOptions, LsmSettings, Settings};
+use crate::ops::store::operate;
 use crate::store::{Compact, OpenStore, Progress, Store, StoredCollection};
 use napi::Status;
 use napi::bindgen_prelude::{Env, Function, PromiseRaw};
@@ -157,6 +159,19 @@ impl NativeStore {
     pub fn rename<'e>(&self, env: &'e Env, from: String, to: String) -> napi::Result<PromiseRaw<'e, Answer<()>>> {
         let store = self.store.clone();
         background(env, move || store.rename(&from, &to))
+    }
+
+    /// Does an operation on the store; request and answer are JSON text.
+    #[napi(catch_unwind)]
+    pub fn operate<'e>(
+        &self,
+        env: &'e Env,
+        operation: String,
+        request: String,
+        job: &NativeJob,
+    ) -> napi::Result<PromiseRaw<'e, Answer<String>>> {
+        let (store, control) = (self.store.clone(), job.control());
+        background(env, move || operate(&store, &operation, &request, &control))
     }
 
     /// Closes every collection and gives the lock up.

@@ -14,3 +14,4 @@ pub mod snapshot_delete;
 pub mod snapshot_list;
 pub mod snapshot_load;
 mod snapshots;
+pub mod store;

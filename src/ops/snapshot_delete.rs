@@ -1,8 +1,9 @@
 //! Snapshot delete: the record, then the archive. A snapshot whose record is damaged is deleted too.
 
-use super::snapshots::{Record, check_id, directory, record_path};
+use super::snapshots::{Record, directory, record_path};
 use crate::env;
 use crate::error::{Kind, Result};
+use crate::store::check_id;
 
 /// Deletes the snapshot `id`.
 pub fn run(base: &str, id: &str) -> Result<()> {

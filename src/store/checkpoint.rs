@@ -5,7 +5,7 @@
 //! with the new files; what neither names is swept when the store is opened for writing. A compaction always is a
 //! checkpoint too: the log behind the manifest then never needs a row that the compaction dropped.
 
-use super::log::held;
+use super::log::{Log, held};
 use super::part::Sealed;
 use super::sealing::{Form, Written, remove_part};
 use super::selection::{Goal, Group, group, select};
@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::header::{FileKind, Header};
 use crate::format::{Description, record::Change};
-use crate::manifest::{DeadRef, Manifest, SegmentRef, Settings};
+use crate::manifest::{DeadRef, LogPlace, Manifest, SegmentRef, Settings, Timeline};
 use crate::segment::{DeadRows, ExpectedDead};
 use crate::sync::PoisonError;
 use crate::sync::atomic::Ordering;
@@ -51,6 +51,15 @@ pub struct Report {
     pub segments: u64,
 }
 
+/// A moment from which a checkpoint is made.
+pub(super) struct Frozen {
+    /// The content.
+    pub version: Version,
+    /// Time of the last change.
+    pub time: u64,
+    place: Option<(u64, LogPlace)>,
+}
+
 /// Bytes of segments and their dead rows.
 pub(super) fn bytes_of(manifest: &Manifest) -> u64 {
     let dead = |segment: &SegmentRef| segment.dead.as_ref().map_or(0, |dead| dead.length);
@@ -79,18 +88,30 @@ impl Core {
     /// A checkpoint in the form of those settings, which the manifest names together with what was written; `None`: of
     /// the settings that there are.
     pub fn rewrite(&self, compact: Compact, wanted: Option<&Settings>) -> Result<Report> {
-        let Some(log) = &self.log else { return Ok(Report::default()) };
-        let _turn = held(&self.turn);
+        if self.log.is_none() {
+            return Ok(Report::default());
+        }
+        let _turn = self.turn.take();
+        let frozen = self.freeze()?;
+        self.settle(frozen, compact, wanted)
+    }
+
+    /// The state of this moment, to be settled in the same turn.
+    pub(super) fn freeze(&self) -> Result<Frozen> {
         self.check_certain()?;
         // Everything before this place will be behind the checkpoint.
-        let place = log.place();
+        let place = self.log.as_ref().and_then(Log::place);
         self.check_open()?;
         failpoint::hit("checkpoint.before_freeze")?;
-        let (version, time) = {
-            let mut state = self.write();
-            state.freeze();
-            (state.version(), self.last_time.load(Ordering::Acquire))
-        };
+        let mut state = self.write();
+        state.freeze();
+        Ok(Frozen { version: state.version(), time: self.last_time.load(Ordering::Acquire), place })
+    }
+
+    /// Writes what was frozen, and the manifest that says so.
+    pub(super) fn settle(&self, frozen: Frozen, compact: Compact, wanted: Option<&Settings>) -> Result<Report> {
+        let Some(log) = &self.log else { return Ok(Report::default()) };
+        let Frozen { version, time, place } = frozen;
         failpoint::hit("checkpoint.after_freeze")?;
         // What is in a segment must not be taken back: the log has to be as far.
         log.wait_durable(version.lsn())?;
@@ -163,9 +184,10 @@ impl Core {
         if due { self.checkpoint(Compact::Above(threshold)) } else { Ok(Report::default()) }
     }
 
-    /// Puts the content of another version in the place of this one.
-    pub fn replace(&self, version: &Version) -> Result<u64> {
-        let _turn = held(&self.turn);
+    /// Puts the content of another version in the place of this one. `source`: the earlier change of this collection that
+    /// it is the content of, when it is.
+    pub fn replace(&self, version: &Version, source: Option<u64>) -> Result<u64> {
+        let _turn = self.turn.take();
         self.check_open()?;
         if self.volatile {
             return Ok(self.write().replace_with(version));
@@ -201,6 +223,7 @@ impl Core {
                 manifest.next_segment = number;
                 manifest.checkpoint_lsn = lsn;
                 manifest.checkpoint_time = time;
+                manifest.timelines.push(Timeline { lsn, time, source });
                 manifest.settings.describe(description);
             })?;
             Ok(lsn)

@@ -8,6 +8,7 @@
 mod checkpoint;
 mod collection;
 mod fingerprint;
+mod history;
 mod keeper;
 mod log;
 mod memtable;
@@ -20,11 +21,14 @@ mod rows;
 mod salvage;
 mod sealing;
 mod selection;
+mod snapshot;
 mod statistics;
 mod stored;
 mod sweep;
 mod tail;
 mod tier;
+mod tree;
+mod turn;
 mod verify;
 mod version;
 mod wal_files;
@@ -33,12 +37,17 @@ mod wal_retention;
 pub use checkpoint::{Compact, Report as CheckpointReport};
 pub use collection::{Collection, MetadataRule};
 pub use fingerprint::fingerprint;
+pub use history::{Replay, Replayed, Rewind, Rewound, Target, Window};
 pub use log::{Listener, Progress};
 pub use open::{OpenStore, Store};
 pub use part::RowView;
 pub use plan::Plan;
 pub use recovery::Recovery;
 pub use salvage::{Lost, Salvaged};
+pub use snapshot::{
+    DamagedSnapshot, Keep, Packing, Restore, Restored, Snapshot, SnapshotContent, SnapshotEntry, SnapshotRequest,
+    check_id, keep,
+};
 pub use statistics::{HotRegion, MmapStatus, Statistics, WalStatus};
 pub use stored::{Committed, StoredCollection};
 pub use verify::{Damage, Verified};

@@ -6,6 +6,7 @@ use super::paths::{COLLECTIONS, Paths, RUNS, check_name};
 use super::recovery;
 use super::sealing::check_engine;
 use super::stored::StoredCollection;
+use super::tree::{remove_collection, remove_files};
 use super::verify::Verified;
 use crate::control::Control;
 use crate::env::fs::{Fs, Lock, read_whole, replace};
@@ -13,14 +14,14 @@ use crate::env::new_uuid;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner, VERSION, array};
-use crate::lsm;
 use crate::manifest::{self, Engine, Root, Settings};
 use crate::sync::Mutex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const STORE: &str = "STORE";
+/// The identity of the store.
+pub const STORE: &str = "STORE";
 const LOCK: &str = "LOCK";
 /// A collection that is being removed; such a name cannot be given to a collection.
 const DROPPED: &str = ".dropped-";
@@ -126,7 +127,13 @@ impl Store {
         &self.fs
     }
 
-    pub(super) fn id(&self) -> [u8; 16] {
+    /// The clock of its file system, microseconds since 1970.
+    pub fn now_us(&self) -> u64 {
+        self.fs.now_us()
+    }
+
+    /// Its id.
+    pub fn id(&self) -> [u8; 16] {
         self.id
     }
 
@@ -139,8 +146,7 @@ impl Store {
     /// Reads every byte of a collection's files, also of one that cannot be opened.
     pub fn verify(&self, name: &str, control: &Control) -> Result<Verified> {
         check_name(name)?;
-        let open = held(&self.open).get(name).filter(|open| !open.is_closed()).cloned();
-        if let Some(open) = open {
+        if let Some(open) = self.opened(name) {
             return open.verify(control);
         }
         let home = Paths::home(&self.base, name);
@@ -152,6 +158,11 @@ impl Store {
     /// Its folder.
     pub fn base(&self) -> &Path {
         &self.base
+    }
+
+    /// A collection that is open here.
+    pub(super) fn opened(&self, name: &str) -> Option<Arc<StoredCollection>> {
+        held(&self.open).get(name).filter(|open| !open.is_closed()).cloned()
     }
 
     /// The names of its collections, sorted.
@@ -223,6 +234,42 @@ impl Store {
         Ok(collection)
     }
 
+    /// A collection under a hidden name: removed at the next opening unless it gets a name before.
+    pub(super) fn create_hidden(&self, settings: Settings) -> Result<Arc<StoredCollection>> {
+        let lock = self.check_writable()?;
+        settings.check()?;
+        let name = format!("{DROPPED}{}", crate::env::new_id());
+        let mut root = Root::first(Owner { store: self.id, collection: new_uuid() }, settings);
+        let paths = Paths::of(&self.base, &name, &root);
+        self.make_folders(&paths)?;
+        root.replace(&*self.fs, &paths.home, |_| {})?;
+        let opened = recovery::open(&self.fs, &self.base, &name, self.id, true)?;
+        Ok(Arc::new(StoredCollection::start(self.fs.clone(), opened, Some(lock))?))
+    }
+
+    /// Closes a hidden collection and gives it a name that nobody has.
+    pub(super) fn name_hidden(&self, hidden: &StoredCollection, name: &str) -> Result<()> {
+        hidden.close()?;
+        let open = held(&self.open);
+        if open.contains_key(name) || self.is_there(name) {
+            return Err(Error::new(Kind::Exists, format!("there is a collection '{name}' already")).in_file(&self.base));
+        }
+        let collections = self.base.join(COLLECTIONS);
+        // What a crash left of making one of that name; it holds nothing.
+        remove_collection(&*self.fs, &collections.join(name))?;
+        failpoint::hit("restore.before_name")?;
+        self.fs.rename(&collections.join(hidden.name()), &collections.join(name))?;
+        failpoint::hit("restore.after_name")?;
+        self.fs.sync_directory(&collections)
+    }
+
+    /// Closes and removes a hidden collection.
+    pub(super) fn remove_hidden(&self, hidden: &StoredCollection) -> Result<()> {
+        // Nothing of it is wanted any more, so neither is its last sync.
+        let _ = hidden.close();
+        remove_collection(&*self.fs, &self.base.join(COLLECTIONS).join(hidden.name()))
+    }
+
     /// The collection of that name, made with `settings` when there is none.
     pub fn collection_or_create(&self, name: &str, settings: Settings) -> Result<Arc<StoredCollection>> {
         match self.collection(name) {
@@ -280,9 +327,9 @@ impl Store {
         self.fs.sync_directory(&collections)?;
         failpoint::hit("remove.after_name")?;
         if let Some(elsewhere) = elsewhere {
-            remove_tree(&*self.fs, &elsewhere)?;
+            remove_files(&*self.fs, &elsewhere)?;
         }
-        remove_tree(&*self.fs, &dropped)
+        remove_collection(&*self.fs, &dropped)
     }
 
     /// Gives a collection another name. It is closed by it: handles to it answer `ERR_CLOSED`.
@@ -321,7 +368,7 @@ impl Store {
         let collections = self.base.join(COLLECTIONS);
         for name in self.fs.list(&collections)?.iter().filter(|name| name.starts_with(DROPPED)) {
             failpoint::hit("store.before_sweep")?;
-            remove_tree(&*self.fs, &collections.join(name))?;
+            remove_collection(&*self.fs, &collections.join(name))?;
         }
         Ok(())
     }
@@ -334,25 +381,6 @@ impl Store {
         drop(held(&self.lock).take());
         closed
     }
-}
-
-/// A folder of ours, whose folders hold files only, but for that of sorted runs.
-fn remove_tree(fs: &dyn Fs, path: &Path) -> Result<()> {
-    let runs = path.join(RUNS);
-    for name in fs.list(&runs).unwrap_or_default() {
-        lsm::remove(fs, &runs.join(name))?;
-    }
-    fs.remove_directory(&runs)?;
-    for folder in ["segments", "wal", ""] {
-        let folder = if folder.is_empty() { path.to_path_buf() } else { path.join(folder) };
-        for name in fs.list(&folder).unwrap_or_default() {
-            failpoint::hit("remove.before_file")?;
-            fs.remove(&folder.join(name))?;
-        }
-        failpoint::hit("remove.before_folder")?;
-        fs.remove_directory(&folder)?;
-    }
-    Ok(())
 }
 
 fn make(fs: &dyn Fs, base: &Path) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Where the files of a collection are, and which names are ours.
 
 use crate::error::{Error, Kind, Result};
+use crate::format::document::hex;
 use crate::manifest::{Root, SegmentKind};
 use crate::wal;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ impl Paths {
     pub fn of(base: &Path, name: &str, root: &Root) -> Paths {
         let home = Paths::home(base, name);
         let (segments, runs) = (home.join("segments"), home.join(RUNS));
-        let id = || root.owner.collection.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let id = || hex(&root.owner.collection);
         let elsewhere = root.manifest.settings.wal.directory.as_deref();
         let wal = elsewhere.map_or_else(|| home.join("wal"), |wal| Path::new(wal).join(format!("{name}-{}", id())));
         Paths { home, segments, runs, wal }
@@ -52,7 +53,7 @@ impl Paths {
 
     /// Where a segment is.
     pub fn segment(&self, number: u64) -> PathBuf {
-        self.segments.join(format!("{number:08}.seg"))
+        self.segments.join(segment_name(number))
     }
 
     /// Where a sorted run is: a folder.
@@ -70,13 +71,23 @@ impl Paths {
 
     /// Where the dead rows of a segment or a run are.
     pub fn dead(&self, number: u64, version: u64) -> PathBuf {
-        self.segments.join(format!("{number:08}.dead.{version}"))
+        self.segments.join(dead_name(number, version))
     }
 
     /// Where a log file is.
     pub fn log(&self, number: u64) -> PathBuf {
         self.wal.join(wal::file_name(number))
     }
+}
+
+/// The name of a segment.
+pub fn segment_name(number: u64) -> String {
+    format!("{number:08}.seg")
+}
+
+/// The name of the dead rows of a segment.
+pub fn dead_name(number: u64, version: u64) -> String {
+    format!("{number:08}.dead.{version}")
 }
 
 /// What a name in the folder of segments means; `None` for a name that is not ours.
@@ -90,6 +101,15 @@ pub fn segment_file(name: &str) -> Option<SegmentFile> {
     }
 }
 
+/// Whether Windows takes the name for a device, whatever its extension.
+pub fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
+        || (stem.len() == 4
+            && (stem.starts_with("COM") || stem.starts_with("LPT"))
+            && stem.ends_with(|c: char| c.is_ascii_digit()))
+}
+
 /// The number of the run in a folder of that name; `None` for a name that is not ours.
 pub fn run_number(name: &str) -> Option<u64> {
     let digits = (8..=20).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit());
@@ -100,12 +120,7 @@ pub fn run_number(name: &str) -> Option<u64> {
 pub fn check_name(name: &str) -> Result<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
-    let device = ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
-        || (stem.len() == 4
-            && (stem.starts_with("COM") || stem.starts_with("LPT"))
-            && stem.ends_with(|c: char| c.is_ascii_digit()));
-    if first && name.len() <= NAME_BYTES_MAX && name.bytes().all(plain) && !name.ends_with('.') && !device {
+    if first && name.len() <= NAME_BYTES_MAX && name.bytes().all(plain) && !name.ends_with('.') && !is_device(name) {
         return Ok(());
     }
     let shown: String = name.chars().take(NAME_BYTES_MAX).collect();

@@ -148,7 +148,8 @@ pub(super) fn missing(error: Error) -> Error {
     }
 }
 
-fn segments(fs: &Arc<dyn Fs>, paths: &Paths, root: &Root, access: &Access) -> Result<Vec<Sealed>> {
+/// The segments that a manifest names, as of its checkpoint.
+pub(super) fn segments(fs: &Arc<dyn Fs>, paths: &Paths, root: &Root, access: &Access) -> Result<Vec<Sealed>> {
     let mut sealed = Vec::with_capacity(root.manifest.segments.len());
     for named in &root.manifest.segments {
         let (owner, number) = (root.owner, named.number);

@@ -10,6 +10,7 @@ use super::log::{Listener, Log, Pending, held};
 use super::paths::Paths;
 use super::recovery::Recovery;
 use super::sealing::{Access, check_engine};
+use super::turn::Turns;
 use super::version::Version;
 use crate::env::fs::{Disk, Fs, Lock, page_faults};
 use crate::error::{Error, Kind, Result};
@@ -17,7 +18,8 @@ use crate::failpoint;
 use crate::format::header::Owner;
 use crate::format::record::{self, Change};
 use crate::format::{Description, Entry};
-use crate::manifest::{Engine, Manifest, Root, Settings, WalSettings};
+use crate::limits::ID_BYTES_MAX;
+use crate::manifest::{Engine, Manifest, RestorePoint, Root, Settings, WalSettings};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::sync::Arc;
@@ -39,7 +41,7 @@ pub(super) struct Core {
     /// None: nothing can be written (opened for reading), or nothing needs to be (engine `memory`).
     pub log: Option<Log>,
     /// One checkpoint, compaction or replacement at a time.
-    pub turn: Mutex<()>,
+    pub turn: Turns,
     /// One change of settings at a time.
     pub configuring: Mutex<()>,
     /// Held for reading by each write, for writing while the content is replaced.
@@ -180,7 +182,7 @@ impl StoredCollection {
             wal_settings: opened.wal_settings,
             state: opened.state,
             log: opened.log,
-            turn: Mutex::new(()),
+            turn: Turns::default(),
             configuring: Mutex::new(()),
             gate: RwLock::new(()),
             access: RwLock::new(opened.access),
@@ -212,6 +214,11 @@ impl StoredCollection {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.core.name
+    }
+
+    /// Ids of its store and its own.
+    pub(super) fn owner(&self) -> Owner {
+        held(&self.core.root).owner
     }
 
     /// What opening found.
@@ -373,7 +380,46 @@ impl StoredCollection {
     /// Puts the content of `version` in the place of this one; both are whole at any moment, also in a crash.
     pub fn replace(&self, version: &Version) -> Result<u64> {
         self.core.check_writable()?;
-        self.core.replace(version)
+        self.core.replace(version, None)
+    }
+
+    /// Gives the present moment a name, which one can go back to as long as the log, or a snapshot, leads there.
+    pub(super) fn name_moment(&self, name: &str) -> Result<RestorePoint> {
+        let core = &self.core;
+        core.check_open()?;
+        if name.is_empty() || name.len() > ID_BYTES_MAX {
+            let message = format!("the name of a restore point has 1 to {ID_BYTES_MAX} bytes");
+            return Err(Error::new(Kind::Limit, message));
+        }
+        if core.volatile {
+            let message = format!("collection '{}' is of engine memory: it has no past", core.name);
+            return Err(Error::new(Kind::Unsupported, message));
+        }
+        self.flush()?;
+        let point = RestorePoint { name: name.to_owned(), lsn: self.durable_lsn(), time: core.next_time() };
+        let mut root = held(&core.root);
+        if root.manifest.points.iter().any(|known| known.name == name) {
+            return Err(Error::new(Kind::Exists, format!("there is a restore point '{name}' already")));
+        }
+        let replaced = root.replace(&*core.fs, &core.paths.home, |manifest| {
+            let at = manifest.points.partition_point(|known| known.lsn <= point.lsn);
+            manifest.points.insert(at, point.clone());
+        });
+        let in_doubt = root.in_doubt;
+        drop(root);
+        replaced.inspect_err(|error| core.poison_if(in_doubt, error))?;
+        Ok(point)
+    }
+
+    /// As `replace`, with the content that this collection had behind the change `source`.
+    pub(super) fn go_back(&self, version: &Version, source: Option<u64>) -> Result<u64> {
+        self.core.check_writable()?;
+        self.core.replace(version, source)
+    }
+
+    /// Does a change that the log of this or another collection holds.
+    pub(super) fn redo(&self, change: Change) -> Result<()> {
+        self.change(false, |_| Ok(Some((change, 0)))).map(|_| ())
     }
 
     /// Refuses writes from now on, or takes them again. Survives reopening.
@@ -426,7 +472,7 @@ impl StoredCollection {
         failpoint::pass("close.before_keeper");
         drop(held(&self.keeper).take());
         // Whoever got the lock next must not meet a checkpoint of ours that still writes.
-        let _turn = held(&self.core.turn);
+        let _turn = self.core.turn.take();
         failpoint::pass("close.before_log");
         let Some(log) = &self.core.log else { return Ok(()) };
         {

@@ -4,7 +4,6 @@
 //! of the hot tier; everything else is mapped. The runs of engine `lsm` share one cache of blocks. Readers go on
 //! meanwhile: whoever holds a part keeps it as it was.
 
-use super::log::held;
 use super::part::Part;
 use super::sealing::Access;
 use super::stored::Core;
@@ -25,7 +24,7 @@ impl Core {
             return Ok(());
         }
         // Neither checkpoint nor compaction meanwhile, so that what is exchanged is what stands in the state.
-        let _turn = held(&self.turn);
+        let _turn = self.turn.take();
         let settings = self.settings(Settings::clone);
         let Access { files: access, runs } = self.access.read().unwrap_or_else(PoisonError::into_inner).clone();
         let parts: Vec<Part> = self.read().sealed().iter().map(|sealed| sealed.part.clone()).collect();

@@ -57,6 +57,23 @@ pub struct Verified {
 }
 
 impl Verified {
+    /// Something that cannot even be opened.
+    pub(super) fn of_damage(path: &Path, error: &Error, entries: u64) -> Verified {
+        let mut found = Verified { files: 1, ..Verified::default() };
+        found.note(path, error, entries);
+        found
+    }
+
+    /// Takes over what was found elsewhere.
+    pub(super) fn add(&mut self, other: Verified) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.rows += other.rows;
+        self.records += other.records;
+        self.torn += other.torn;
+        self.damage.extend(other.damage);
+    }
+
     fn note(&mut self, path: &Path, error: &Error, entries: u64) {
         self.damage.push(Damage {
             path: error.path.clone().unwrap_or_else(|| path.to_path_buf()),
@@ -166,7 +183,7 @@ impl StoredCollection {
         if core.volatile {
             return Ok(Verified::default());
         }
-        let _turn = held(&core.turn);
+        let _turn = core.turn.take();
         let root = held(&core.root).clone();
         let mut found = verify(&core.fs, &core.paths, &root, control)?;
         // The log may have begun a new file, and completed this one, since the manifest was copied.

@@ -21,6 +21,15 @@ pub fn expire(manifest: &mut Manifest, now_us: u64) {
     };
     let count = manifest.wal.iter().take_while(goes).count();
     manifest.wal.drain(..count);
+    forget(manifest);
+}
+
+/// Lets go of what is of use only together with a log that is gone.
+fn forget(manifest: &mut Manifest) {
+    let first = manifest.wal.first().map_or(manifest.checkpoint_lsn, |file| file.first_lsn);
+    // The newest replacement tells where the content of today comes from, however long ago that was.
+    let older = manifest.timelines.iter().filter(|timeline| timeline.lsn < first).count();
+    manifest.timelines.drain(..older.saturating_sub(1));
 }
 
 /// Removes the files that the manifest before named and this one does not; keeps a copy where the settings say so.

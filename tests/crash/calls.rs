@@ -126,6 +126,25 @@ impl Fs for SimFs {
         Ok(())
     }
 
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut inner = self.inner();
+        let mut call = call(Kind::Link, from);
+        call.to = Some(to.to_path_buf());
+        let (call, _) = inner.plain(call, "link")?;
+        let (directory, name) = place(&inner, "link", to)?;
+        let node = match inner.state.names.find(from) {
+            Some(node @ Node::File(_)) => node,
+            Some(Node::Directory(_)) => return Err(refusal(libc::EPERM, "link", to)),
+            None => return Err(nothing_there(&inner, "link", from)),
+        };
+        if inner.state.names.get(directory, &name).is_some() {
+            return Err(refusal(libc::EEXIST, "link", to));
+        }
+        inner.state.add(call.number, directory, &name, node);
+        inner.changed(&call);
+        Ok(())
+    }
+
     fn remove(&self, path: &Path) -> Result<bool> {
         let mut inner = self.inner();
         let (call, _) = inner.plain(call(Kind::Remove, path), "remove")?;

@@ -190,6 +190,11 @@ impl<const BUG: u8> Fs for Bugged<BUG> {
         self.inner.rename(from, to)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.catch_up()?;
+        self.inner.link(from, to)
+    }
+
     fn remove(&self, path: &Path) -> Result<bool> {
         // With the bug, the removals that follow a manifest come before it.
         if path.ends_with("MANIFEST.tmp") {

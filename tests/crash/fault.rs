@@ -12,6 +12,7 @@ pub enum Kind {
     Open,
     Create,
     Rename,
+    Link,
     Remove,
     MakeDirectory,
     RemoveDirectory,

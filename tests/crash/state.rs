@@ -194,7 +194,8 @@ impl State {
         self.next - 1
     }
 
-    fn add(&mut self, call: u64, directory: u64, name: &Arc<str>, node: Node) {
+    /// Gives a node a name.
+    pub fn add(&mut self, call: u64, directory: u64, name: &Arc<str>, node: Node) {
         let old = self.names.get(directory, name);
         Arc::make_mut(&mut self.names).add(directory, name, node);
         self.push(call, Atom::Add { directory, name: name.clone(), node });

@@ -6,7 +6,9 @@
 mod damage;
 mod engines;
 mod faults;
+mod history;
 mod lifecycle;
 mod lsm;
 mod model;
+mod snapshots;
 mod support;

@@ -62,6 +62,20 @@ impl Fs for Disk {
         fs::rename(from, to).map_err(|source| Error::io(source, "replace", to))
     }
 
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::hard_link(from, to).map_err(|source| Error::io(source, "link", to))
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        let (mut source, _) = open_input(from)?.into_file();
+        let mut options = OpenOptions::new();
+        let target = private(options.write(true).create_new(true)).open(to);
+        let mut target = target.map_err(|source| Error::io(source, "create", to))?;
+        // This shares blocks where the file system can: Linux has a call for it, which the standard library uses here.
+        let copied = io::copy(&mut source, &mut target).and_then(|_| target.sync_all());
+        copied.map_err(|source| Error::io(source, "copy", to))
+    }
+
     fn remove(&self, path: &Path) -> Result<bool> {
         remove_file(path)
     }

@@ -6,9 +6,13 @@
 
 mod disk;
 mod map;
+mod share;
+mod stream;
 
 pub use disk::Disk;
 pub use map::{Advice, Bytes, page_faults};
+pub use share::{Shared, share};
+pub use stream::{Appender, Stream};
 
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
@@ -26,6 +30,16 @@ pub trait Fs: Debug + Send + Sync {
     fn create(&self, path: &Path) -> Result<Box<dyn FsFile>>;
     /// Gives `from` the name `to`; what had that name is gone. Atomic.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Gives a file a second name, which must be new. Both then are the same file. `ERR_UNSUPPORTED` where there is no such
+    /// thing.
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        let message = format!("this file system gives no second name to {}", from.display());
+        Err(Error::new(Kind::Unsupported, message).in_file(to))
+    }
+    /// Makes a new file with the content of another, durable.
+    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        share::copy(self.open(from)?.as_ref(), self.create(to)?.as_ref())
+    }
     /// Removes a file; `false` when there was none.
     fn remove(&self, path: &Path) -> Result<bool>;
     /// Makes one directory, for its owner only; one that exists is fine.
