@@ -1,5 +1,5 @@
 // The store of docs/format.md, decoded by a reader that knows nothing but the words of that page: every file of its examples,
-// and every file of the golden store in tests/golden/v1, which version 1 of this package wrote.
+// and every file of the golden stores in tests/golden, which version 1 of this package wrote (of runs of engine lsm, what is ours).
 //
 // Steps: the reader below takes each file apart with the tables of the page; magic, ids, offsets, lengths and all checksums are compared with
 // what they must be, each byte belongs to something, and the content is what the page (or tests/golden/main.rs) says. Then
@@ -149,6 +149,33 @@ function deadRows(bytes: Buffer, owner: Owner, named: any): number[] {
   const dead = Array.from({ length: bitmap.length * 8 }, (_, row) => row).filter((row) => (bitmap[row >> 3]! >> (row & 7)) & 1)
   check(dead.length === named.dead.rows && dead.every((row) => row < named.rows), 'the bitmap')
   return dead
+}
+
+/** A run of engine lsm: its SEAL, and that the files are those which it names. */
+function run(files: Map<string, Buffer>, path: string, owner: Owner, named: any): any {
+  const bytes = files.get(`${path}/SEAL`)!
+  header(new Fields(bytes), 'RVPlsmrn', owner, named.number)
+  const text = bytes.subarray(64, -4)
+  check(bytes.readUInt32LE(bytes.length - 4) === crc32(text) && crc32(text) === named.checksum, 'the checksum of SEAL')
+  const seal = JSON.parse(text.toString())
+  check(JSON.stringify(seal) === text.toString() && seal.rows === named.rows, 'the text of SEAL')
+  const there = [...files.keys()].filter((file) => file.startsWith(`${path}/`)).map((file) => file.slice(path.length + 1)).filter((file) => file !== 'SEAL')
+  check(there.sort().join() === seal.files.map(({ name }: { name: string }) => name).join(), 'the files of the run')
+  let length = bytes.length
+  for (const { name, ...file } of seal.files) {
+    const found = files.get(`${path}/${name}`)!
+    check(found.length === file.length && crc32(found) === file.crc && crc32(found.subarray(-4096)) === file.tail, name)
+    length += found.length
+  }
+  check(length === named.length, 'the length of the run')
+  return seal
+}
+
+/** A key or value of a run: what stands behind its checksum. */
+function behindChecksum(seed: number, key: Buffer, value: Buffer): Fields {
+  const rest = value.subarray(4)
+  check(value.readUInt32LE() === crc32(u32(seed), key, rest), 'the checksum of a value')
+  return new Fields(rest)
 }
 
 interface Record { lsn: number; last: number; time: number; kind: number; packed: boolean; entries: Entry[]; ids: string[]; end: number }
@@ -329,6 +356,44 @@ test('the golden store has the bytes that the page says, and its content', (t) =
     { id: 'xyz', vector: bits(0.1, -5), metadata: `{"text":"${'all work and no play '.repeat(20)}"}` },
     { id: 'é', vector: '0000c07f0100c0ff', metadata: null },
   ])
+})
+
+test('the golden store of engine lsm: SEAL, the files that it names, dead rows; the examples of the page are its first run', (t) => {
+  const files = ofFolder(join(root, 'tests/golden/v1-lsm'))
+  const store = files.get('STORE')!.toString('hex', 16, 32)
+  const home = 'collections/things'
+  const { owner, content } = manifest(files.get(`${home}/MANIFEST`)!, store)
+  t.like(content.settings, { engine: 'lsm' })
+  const seals = content.segments.map((named: any) => {
+    t.is(named.kind, 'lsm')
+    return run(files, `${home}/lsm/${String(named.number).padStart(8, '0')}`, owner, named)
+  })
+  t.deepEqual(seals.map(({ rows, dimension, metric, firstLsn, lastLsn }: any) => [rows, dimension, metric, firstLsn, lastLsn]), [[3, 2, 'euclidean', 2, 2], [2, 2, 'euclidean', 4, 4]])
+  const [first] = content.segments
+  t.deepEqual(deadRows(files.get(`${home}/segments/00000001.dead.${first.dead.version}`)!, owner, first), [1])
+
+  const hex = (name: string): Buffer => bytesOf(blockNamed(PAGE, 'hex', name))
+  const text = blockNamed(PAGE, 'json', 'seal').text.replace(/\n */g, '')
+  t.deepEqual(Buffer.concat([hex('seal-header'), Buffer.from(text), hex('seal-checksum')]), files.get(`${home}/lsm/00000001/SEAL`))
+  // That run is not compressed: its values stand in the table as they are.
+  const table = files.get(`${home}/lsm/00000001/tables/0`)!
+  const [row, id] = [hex('run-row'), hex('run-id')]
+  const [rowKey, rowValue, idKey, idValue] = [row.subarray(0, 5), row.subarray(5), id.subarray(0, 9), id.subarray(9)]
+  t.true(table.includes(rowValue) && table.includes(idValue))
+  t.is(rowKey.toString('hex'), '0100000000')
+  const hash = Buffer.alloc(8)
+  hash.writeBigUInt64BE(xxh3(Buffer.from('a')))
+  t.deepEqual(idKey, Buffer.concat([Buffer.of(2), hash]))
+  const fields = behindChecksum(seals[0].seed, rowKey, rowValue)
+  const [idBytes, lsn, metadataBytes] = [fields.u32(), fields.u64(), fields.u32()]
+  t.deepEqual([lsn, fields.vector(2), fields.text(idBytes), fields.text(metadataBytes)], [2, bits(1, -0), 'a', '{"title":"one"}'])
+  fields.end()
+  const rows = behindChecksum(seals[0].seed, idKey, idValue)
+  t.is(rows.u32(), 0)
+  rows.end()
+  const damaged = Buffer.from(rowValue)
+  damaged[9]! ^= 1
+  t.throws(() => behindChecksum(seals[0].seed, rowKey, damaged))
 })
 
 test('behind the end of a complete file stands what the page allows: a close record, records written again, zeros', (t) => {

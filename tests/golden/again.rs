@@ -6,7 +6,7 @@
 use ruvector_persistence::env::fs::Disk;
 use ruvector_persistence::format::header::{FileKind, Header};
 use ruvector_persistence::format::record::{self, Change};
-use ruvector_persistence::manifest::{self, DeadRef, Root, SegmentRef, WalRef};
+use ruvector_persistence::manifest::{self, DeadRef, Root, SegmentKind, SegmentRef, WalRef};
 use ruvector_persistence::segment::{Access, Builder, DeadFile, DeadRows, Expected, ExpectedDead, Row, Segment};
 use ruvector_persistence::wal::{FRAMES_START, LogReader, file_name};
 use std::collections::BTreeSet;
@@ -18,6 +18,8 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Seen {
     pub segments: usize,
+    /// Runs of engine `lsm`.
+    pub runs: usize,
     pub dead: usize,
     pub logs: usize,
     /// Log files that were written again.
@@ -55,7 +57,12 @@ pub fn encode_all(base: &Path, name: &str) -> Seen {
     seen.compare(&home.join("MANIFEST"), &manifest::encode(root.owner, &root.manifest).unwrap());
     for named in &root.manifest.segments {
         let dead = home.join("segments").join(format!("{:08}.dead", named.number));
-        segment(&mut seen, &root, &home.join("segments").join(format!("{:08}.seg", named.number)), named);
+        match named.kind {
+            SegmentKind::File => {
+                segment(&mut seen, &root, &home.join("segments").join(format!("{:08}.seg", named.number)), named)
+            }
+            SegmentKind::Lsm => run(&mut seen, &home.join("lsm").join(format!("{:08}", named.number)), named),
+        }
         if let Some(file) = &named.dead {
             dead_rows(&mut seen, &root, &dead.with_extension(format!("dead.{}", file.version)), named, file);
         }
@@ -89,6 +96,19 @@ fn segment(seen: &mut Seen, root: &Root, path: &Path, named: &SegmentRef) {
     assert_eq!((sealed.length, sealed.checksum, u64::from(sealed.rows)), (named.length, named.checksum, named.rows));
     seen.compare(path, &fs::read(again).unwrap());
     seen.segments += 1;
+}
+
+/// A run: our file of it. The others are the library's, which writes the time into them; `super::lsm` compares what is in them.
+fn run(seen: &mut Seen, path: &Path, named: &SegmentRef) {
+    let seal = path.join("SEAL");
+    let found = fs::read(&seal).unwrap();
+    let text = &found[64..found.len() - 4];
+    let read: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(text).unwrap();
+    assert_eq!((read["rows"].as_u64(), named.checksum), (Some(named.rows), crc32fast::hash(text)));
+    let header = header_of(&seal, FileKind::Run);
+    seen.compare(&seal, &[&header.encode(), text, &named.checksum.to_le_bytes()].concat());
+    seen.files.extend(super::files(path).into_keys());
+    seen.runs += 1;
 }
 
 fn dead_rows(seen: &mut Seen, root: &Root, path: &Path, named: &SegmentRef, dead: &DeadRef) {

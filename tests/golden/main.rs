@@ -4,11 +4,12 @@
 //! reading and for writing, with the content that stands here, and as long as it writes version 1 each file encodes to the
 //! bytes that are there. The same is asked of the store that the hex examples of `docs/format.md` make up. A failure means
 //! that the format changed: then its version has to change too, and this store moves on as the file of an old version.
-//! `__test__/82.store-format.spec.ts` reads the same bytes with a decoder that knows only the page.
+//! `tests/golden/v1-lsm` is another one, of engine `lsm`. `__test__/82.store-format.spec.ts` reads the same bytes with a decoder that knows only the page.
 
 #![expect(clippy::disallowed_methods, reason = "the tests copy files as nobody in the library may")]
 
 mod again;
+mod lsm;
 mod make;
 mod page;
 
@@ -179,6 +180,13 @@ fn the_store_of_the_page_opens_and_encodes_to_the_bytes_of_the_page() {
 fn write_the_golden_files() {
     assert!(!golden().exists(), "files of a version that was released are never written again");
     make::golden_store(&golden());
+}
+
+#[test]
+#[ignore = "writes the golden files of engine lsm, once for each version of the format"]
+fn write_the_golden_files_of_engine_lsm() {
+    assert!(!lsm::golden().exists(), "files of a version that was released are never written again");
+    make::golden_lsm_store(&lsm::golden());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{NAME, copy_tree, long_metadata};
 use ruvector_persistence::env::fs::{Bytes, Disk, Fs, FsFile, Lock};
 use ruvector_persistence::error::{Error, Kind, Result};
 use ruvector_persistence::format::{Description, Entry, Metric};
-use ruvector_persistence::manifest::Settings;
+use ruvector_persistence::manifest::{Engine, LsmCompression, LsmSettings, Settings};
 use ruvector_persistence::store::{Collection, MetadataRule, OpenStore, Store, StoredCollection};
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +34,10 @@ impl Bench {
 }
 
 impl Fs for Bench {
+    fn is_real(&self) -> bool {
+        true
+    }
+
     fn open(&self, path: &Path) -> Result<Box<dyn FsFile>> {
         Disk.open(path)
     }
@@ -173,6 +177,39 @@ pub fn golden_store(target: &Path) {
     let gone = collection.delete(&["d"], true).unwrap().unwrap();
     collection.wait(gone.lsn).unwrap();
     copy_tree(second.path(), target);
+}
+
+/// A store of engine `lsm` as a killed process left it: a run without compression and with a dead row, one with compression, and
+/// a log.
+pub fn golden_lsm_store(target: &Path) {
+    let disk = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let lsm = LsmSettings { compression: LsmCompression::None, ..LsmSettings::default() };
+    let mut settings = Settings { engine: Engine::Lsm, compaction_threshold: 2.0, lsm, ..Settings::default() };
+    settings.wal.preallocate = 64;
+    settings.wal.retention = 100 * 365 * 24 * 3_600 * 1_000;
+    let store = open(&disk, folder.path());
+    let collection = store.create(NAME, settings).unwrap();
+    collection.describe(Description { dimension: Some(2), metric: Some(Metric::Euclidean) }).unwrap();
+    let batch = vec![
+        entry("a", [0x3f80_0000, 0x8000_0000], Some(r#"{"title":"one"}"#)),
+        entry("b", [0x4000_0000, 0x3f00_0000], None),
+        entry("c", [0x7f80_0000, 1], Some("{}")),
+    ];
+    collection.put_batch(batch, true).unwrap();
+    collection.checkpoint().unwrap();
+    collection.delete(&["b"], true).unwrap();
+    collection.checkpoint().unwrap();
+    collection.configure(|settings| settings.lsm.compression = LsmCompression::Lz4).unwrap();
+    let batch = vec![
+        entry("é", [0x7fc0_0000, 0xffc0_0001], None),
+        entry("xyz", [0x3dcc_cccd, 0xc0a0_0000], Some(&long_metadata())),
+    ];
+    collection.put_batch(batch, true).unwrap();
+    collection.checkpoint().unwrap();
+    collection.set_metadata("a", Some(r#"{"title":"two"}"#), true).unwrap();
+    put(&collection, "f", [2.0, 3.0], None).unwrap();
+    copy_tree(folder.path(), target);
 }
 
 /// The store of the examples in `docs/format.md`: two entries, of which one is removed again, and each kind of file once.
