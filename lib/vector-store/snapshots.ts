@@ -70,21 +70,21 @@ export class Snapshots {
   }
 
   async verify(snapshot: string, options?: SnapshotFolderOptions & { signal?: AbortSignal }): Promise<VerifyReport> {
-    const { signal, ...rest } = this.#of(snapshot, options, 'snapshots.verify', { ...folder, signal: isSignal });
+    const { signal, ...rest } = this.#of<SnapshotFolderOptions & { signal?: AbortSignal }>(snapshot, options, 'snapshots.verify', { ...folder, signal: isSignal });
     const found = await this.#operate<Omit<VerifyReport, 'ok'>>('snapshotVerify', rest, signal);
     return { ok: found.damage.length === 0, ...found };
   }
 
   async restore(snapshot: string, options?: RestoreStoreSnapshotOptions): Promise<RestoreStoreSnapshotReport> {
     const checks = { ...folder, collections: isNames, target: isString, overwrite: isBoolean, verify: isBoolean, signal: isSignal };
-    const { signal, ...rest } = this.#of(snapshot, options, 'snapshots.restore', checks);
+    const { signal, ...rest } = this.#of<RestoreStoreSnapshotOptions>(snapshot, options, 'snapshots.restore', checks);
     const started = performance.now();
     const done = await this.#operate<Omit<RestoreStoreSnapshotReport, 'durationMs'>>('snapshotRestore', { verify: true, ...rest }, signal);
     return { ...done, durationMs: performance.now() - started };
   }
 
   async delete(snapshot: string, options?: SnapshotFolderOptions): Promise<void> {
-    await this.#operate('snapshotDelete', this.#of(snapshot, options, 'snapshots.delete', folder));
+    await this.#operate('snapshotDelete', this.#of<SnapshotFolderOptions>(snapshot, options, 'snapshots.delete', folder));
   }
 
   async pin(snapshot: string, options?: SnapshotFolderOptions): Promise<StoreSnapshot> {

@@ -68,7 +68,8 @@ fn control() -> Control {
 }
 
 fn open(fs: &SimFs) -> Result<(Store, Arc<StoredCollection>)> {
-    let options = OpenStore { read_only: false, create: true, among_others: false, holder: "the crash test".to_owned() };
+    let options =
+        OpenStore { read_only: false, create: true, among_others: false, holder: "the crash test".to_owned() };
     let store = Store::open(Arc::new(fs.clone()), Path::new(BASE), &options)?;
     let mut settings = Settings::default();
     settings.wal.segment_size = 4_096;
