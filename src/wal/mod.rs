@@ -11,5 +11,5 @@ mod frame;
 mod read;
 
 pub use file::{LogFile, file_name, number_of};
-pub use frame::FRAMES_START;
+pub use frame::{FRAMES_START, Frames, records};
 pub use read::{End, LogReader, Sealed, was_named};
