@@ -218,16 +218,16 @@ impl Collection {
     }
 
     /// As `apply`, for a change that is not taken back.
-    pub fn replay(&mut self, lsn: u64, change: &Change) -> Result<()> {
+    pub fn replay(&mut self, lsn: u64, change: Change) -> Result<()> {
         match change {
             Change::Put(entries) => {
                 if let Some(entry) = entries.first() {
                     self.description.dimension = Some(entry.vector.len());
                 }
-                entries.iter().try_for_each(|entry| self.place_row(Row { entry: entry.clone(), lsn }))?;
+                entries.into_iter().try_for_each(|entry| self.place_row(Row { entry, lsn }))?;
             }
             Change::Delete(ids) => ids.iter().try_for_each(|id| self.forget(id))?,
-            other => drop(self.apply(lsn, other)?),
+            other => drop(self.apply(lsn, &other)?),
         }
         self.lsn = lsn;
         Ok(())

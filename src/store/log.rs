@@ -8,6 +8,7 @@
 //! Lock order: collection, queue, manifest. The thread holds none of them while it writes.
 
 mod group;
+mod patience;
 mod writer;
 
 pub use group::Pending;
@@ -18,6 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::record::Change;
 use crate::manifest::LogPlace;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, JoinHandle, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::workers;
 use group::Group;
@@ -80,6 +82,8 @@ struct Shared {
     work: Condvar,
     /// Something was settled.
     done: Condvar,
+    /// The newest LSN that was handed over, for who looks without the lock.
+    handed: AtomicU64,
     collection: Arc<RwLock<Collection>>,
     listener: Mutex<Option<Listener>>,
 }
@@ -103,6 +107,7 @@ impl Log {
             queue: Mutex::new(queue),
             work: Condvar::new(),
             done: Condvar::new(),
+            handed: AtomicU64::new(lsn),
             collection,
             listener: Mutex::new(None),
         });
@@ -130,6 +135,7 @@ impl Log {
         failpoint::pass("log.push");
         let mut queue = held(&self.shared.queue);
         queue.last = pending.lsn;
+        self.shared.handed.store(pending.lsn, Ordering::Relaxed);
         queue.bytes += queue.group.push(change, pending) as u64;
         // A thread at work, or woken already, looks again before it waits: to wake it would cost a system call for each write.
         let wake = std::mem::take(&mut queue.idle);

@@ -4,12 +4,14 @@
 //! anybody is told.
 
 use super::group::{Group, Pending};
+use super::patience::Patience;
 use super::{FAILURES_MAX, Progress, Refused, Shared, held, poisoned};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::format::record::{self, Change};
 use crate::manifest::SyncMode;
 use crate::store::wal_files::WalFiles;
+use crate::sync::atomic::Ordering;
 use crate::sync::{Instant, PoisonError};
 use crate::wal::{Frames, records};
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub(super) struct Writer {
     synced_at: Instant,
     /// The group that was written last, for the memory that it has.
     spare: Group,
+    patience: Patience,
 }
 
 /// The end of the thread, however it comes.
@@ -42,13 +45,22 @@ impl Drop for End {
 /// What to do next.
 struct Turn {
     group: Group,
+    /// The newest LSN in it, when there is any.
+    last: Option<u64>,
     sync: bool,
     closing: bool,
 }
 
 impl Writer {
     pub fn new(shared: Arc<Shared>, files: WalFiles) -> Writer {
-        Writer { shared, files, void: None, synced_at: Instant::now(), spare: Group::default() }
+        Writer {
+            shared,
+            files,
+            void: None,
+            synced_at: Instant::now(),
+            spare: Group::default(),
+            patience: Patience::new(),
+        }
     }
 
     pub fn serve(mut self) -> Result<()> {
@@ -61,6 +73,10 @@ impl Writer {
             let result = result.and_then(|()| if sync { self.sync() } else { Ok(()) });
             if turn.closing {
                 return result.and_then(|()| self.close_files());
+            }
+            if let Some(last) = turn.last {
+                let handed = &self.shared.handed;
+                self.patience.look(|| handed.load(Ordering::Relaxed) > last);
             }
         }
     }
@@ -88,7 +104,8 @@ impl Writer {
             let poisoned = queue.poison.is_some();
             if !queue.group.is_empty() || queue.closing || (sync && !poisoned) {
                 let group = std::mem::replace(&mut queue.group, std::mem::take(&mut self.spare));
-                return Turn { group, sync, closing: queue.closing };
+                let last = (!group.is_empty()).then_some(queue.last);
+                return Turn { group, last, sync, closing: queue.closing };
             }
             queue.idle = true;
             queue = match due.filter(|_| !poisoned) {
