@@ -227,7 +227,7 @@ fn replay(
             continue;
         }
         let path = paths.log(file.number);
-        let bytes = log_bytes(fs, &path, writable).map_err(missing)?;
+        let bytes = Arc::new(log_bytes(fs, &path, writable).map_err(missing)?);
         let mut reader = LogReader::new(&bytes, &path, root.owner, (file.number, file.first_lsn), sealed_log(file))?;
         if let Some(place) = file.replay_from {
             let beyond = || {
@@ -237,7 +237,7 @@ fn replay(
             reader = reader.skip_to(place.offset, place.lsn).ok_or_else(beyond)?;
         }
         recovery.files += 1;
-        let reader = each_record(reader, bytes.len() as u64, |record, at| {
+        each_record(&mut reader, &bytes, |record, at| {
             time = time.max(record.time);
             if record.last_lsn() <= state.lsn() || record.change == Change::Close {
                 return Ok(());
