@@ -10,7 +10,7 @@
 /// <reference types="node" />
 import { EventEmitter } from 'node:events';
 
-/** What an archive is written in. 'sqlite' is known by name and refused with ERR_UNSUPPORTED by this version. */
+/** What an archive is written in. */
 export type PersistenceFormat = 'json' | 'binary' | 'sqlite';
 
 /** How an archive is compressed. When reading it is always recognised by content, never by name. */
