@@ -53,14 +53,16 @@ const harmless: Case[] = [
 
 const both = { there: linux.there && compiler.there, what: compiler.what }
 
-for (const [title, cases] of [['every call that a save, a snapshot or a load makes fails once, and from then on', failing], ['interrupted and short reads and writes are done to the end', harmless]] as const) {
-  testWith(both, title, async (t) => {
+const sweeps = [['every call that a save, a snapshot or a load makes fails once, and from then on', failing], ['interrupted and short reads and writes are done to the end', harmless]] as const
+
+for (const [title, cases, format] of sweeps.flatMap(([title, cases]) => (['json', 'sqlite'] as const).map((format) => [title, cases, format] as const))) {
+  testWith(both, `${format}: ${title}`, async (t) => {
     t.timeout(300_000)
     const dir = tempDir(t)
     const baseDir = join(dir, 'base')
     const control = new Control(join(dir, 'control'))
     // An interruption at every call would have no end.
-    const env = { LD_PRELOAD: shim(), SHIM_PREFIX: baseDir, SHIM_CONTROL: control.path, CASES: JSON.stringify(cases), ONCE: cases === harmless ? '1' : '' }
+    const env = { LD_PRELOAD: shim(), SHIM_PREFIX: baseDir, SHIM_CONTROL: control.path, CASES: JSON.stringify(cases), FORMAT: format, ONCE: cases === harmless ? '1' : '' }
     const { said, ended } = startProgram('sweeper.cjs', [baseDir, control.path], { env })
     const { code, signal, stderr } = await ended
     t.deepEqual([code, signal], [0, null], stderr)

@@ -67,7 +67,7 @@ impl Scratch {
         let free = self.path.parent().and_then(|parent| Disk.free_space(parent).ok());
         match free {
             Some(free) if free < bytes => {
-                let message = format!("{bytes} bytes have to be unfolded beside it, and {free} are free");
+                let message = format!("it says that it unfolds to {bytes} bytes, and {free} are free for that");
                 Err(Error::new(Kind::NoSpace, message))
             }
             _ => Ok(()),

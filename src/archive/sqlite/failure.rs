@@ -5,9 +5,9 @@ use crate::error::{Error, Kind};
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::io;
 
-/// A failure before there is a connection.
-pub(super) fn without_connection(error: rusqlite::Error) -> Error {
-    translated(&error, None)
+/// A failure to open a file. SQLite's own note of the errno is gone with the connection; the thread's is still there.
+pub(super) fn to_open(error: rusqlite::Error) -> Error {
+    translated(&error, io::Error::last_os_error().raw_os_error().filter(|errno| *errno != 0))
 }
 
 /// A failure of `connection`. To be called before anything else is done with it.
@@ -18,17 +18,23 @@ pub(super) fn of(connection: &Connection, error: rusqlite::Error) -> Error {
 }
 
 fn translated(error: &rusqlite::Error, errno: Option<i32>) -> Error {
-    let Some(found) = error.sqlite_error() else {
-        return Error::new(Kind::Internal, format!("SQLite was used wrongly: {error}"));
-    };
     let message = format!("SQLite: {error}");
+    let found = match error {
+        rusqlite::Error::SqliteFailure(found, _) | rusqlite::Error::SqlInputError { error: found, .. } => found,
+        // A name in the schema that is no text, or no text in this encoding.
+        rusqlite::Error::Utf8Error(..) | rusqlite::Error::InvalidColumnType(..) => {
+            return Error::new(Kind::Format, message);
+        }
+        _ => return Error::new(Kind::Internal, message),
+    };
     match found.code {
         ErrorCode::DiskFull => no_space(),
         ErrorCode::SystemIoFailure | ErrorCode::CannotOpen => match errno {
             Some(errno) => Error::from(io::Error::from_raw_os_error(errno)),
             None => Error::new(Kind::Io, message),
         },
-        ErrorCode::OutOfMemory => Error::new(Kind::Io, message),
+        // SQLite opens a file for reading when it could not for writing.
+        ErrorCode::OutOfMemory | ErrorCode::ReadOnly => Error::new(Kind::Io, message),
         ErrorCode::OperationInterrupted | ErrorCode::OperationAborted => {
             Error::new(Kind::Aborted, "the call was aborted")
         }
@@ -40,7 +46,6 @@ fn translated(error: &rusqlite::Error, errno: Option<i32>) -> Error {
         ErrorCode::NotADatabase
         | ErrorCode::Unknown
         | ErrorCode::SchemaChanged
-        | ErrorCode::ReadOnly
         | ErrorCode::AuthorizationForStatementDenied => Error::new(Kind::Format, message),
         _ => Error::new(Kind::Internal, message),
     }

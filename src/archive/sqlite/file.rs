@@ -2,7 +2,7 @@
 
 use super::super::read::{Delivery, Stored};
 use super::header::Header;
-use super::{CACHE_KIB, failure, open};
+use super::{CACHE_KIB, failure, open, watch};
 use crate::codec::{Blocks, Compression, Opened};
 use crate::control::Control;
 use crate::env::{self, Scratch};
@@ -17,8 +17,6 @@ use std::path::{Path, PathBuf};
 const ROW_BYTES_MAX: i32 = (METADATA_BYTES_MAX + DIMENSION_MAX * 4 + ID_BYTES_MAX + 1_024) as i32;
 /// What a statement of a schema may be: the documented ones have a hundred bytes.
 const SQL_BYTES_MAX: i32 = 1 << 20;
-/// Steps of SQLite's machine between two looks whether the call is still wanted.
-const STEPS: i32 = 10_000;
 /// Of the whole call: what unfolding is.
 pub(super) const UNFOLDING: (f64, f64) = (0.0, 30.0);
 
@@ -61,6 +59,9 @@ impl Database {
             let message = "its header does not say how long it is, as before SQLite 3.7.0; decompress it first";
             return Err(Error::new(Kind::Format, message));
         };
+        if opened.compression == Compression::None {
+            header.check_length(stored.length)?;
+        }
         let mut scratch = Scratch::named_beside(stored.path)?;
         scratch.check_room(length)?;
         let mut blocks = Blocks::of(opened.stream)?;
@@ -110,7 +111,6 @@ fn check_beside(path: &Path) -> Result<()> {
 /// Sees to it that nothing in the database is run or trusted.
 fn harden(mut database: Database, control: &Control) -> Result<Database> {
     let connection = &mut database.connection;
-    let cancellation = control.cancellation();
     let set = |connection: &mut Connection| -> rusqlite::Result<()> {
         for (config, value) in [
             (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
@@ -132,12 +132,12 @@ fn harden(mut database: Database, control: &Control) -> Result<Database> {
         ] {
             connection.set_limit(limit, value)?;
         }
-        connection.progress_handler(STEPS, Some(move || cancellation.is_cancelled()))?;
         connection.execute_batch(&format!(
             "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA query_only = ON;
              PRAGMA ignore_check_constraints = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{CACHE_KIB}; BEGIN;"
         ))
     };
     set(connection).map_err(|error| failure::of(connection, error))?;
+    watch(connection, control)?;
     Ok(database)
 }

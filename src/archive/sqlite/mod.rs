@@ -18,6 +18,7 @@ pub(super) use header::begins_sqlite;
 pub(super) use read::read;
 pub(super) use write::write;
 
+use crate::control::Control;
 use crate::error::{Error, Kind, Result};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
@@ -28,7 +29,7 @@ const APPLICATION_ID: i32 = 0x5256_5041;
 const USER_VERSION: i32 = 1;
 
 /// Memory for pages, in KiB. A database that is larger is read and written all the same.
-const CACHE_KIB: u32 = 8 << 10;
+const CACHE_KIB: u32 = 16 << 10;
 
 /// What the unix part of SQLite takes, with room for "-journal".
 const PATH_BYTES_MAX: usize = 500;
@@ -38,10 +39,20 @@ fn open(path: &Path, parameters: &str, flags: OpenFlags) -> Result<Connection> {
     let name = file_name(path, parameters)?;
     // One thread at a time has the connection, and rusqlite keeps it so.
     let flags = flags | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(name, flags).map_err(failure::without_connection)?;
+    let connection = Connection::open_with_flags(name, flags).map_err(failure::to_open)?;
     // Whoever has it locked is not waited for: that is said at once.
-    connection.busy_timeout(std::time::Duration::ZERO).map_err(failure::without_connection)?;
+    connection.busy_timeout(std::time::Duration::ZERO).map_err(|error| failure::of(&connection, error))?;
     Ok(connection)
+}
+
+/// Steps of SQLite's machine between two looks whether the call is still wanted.
+const STEPS: i32 = 10_000;
+
+/// Lets whatever the connection does end with `Aborted` when the call is cancelled.
+fn watch(connection: &mut Connection, control: &Control) -> Result<()> {
+    let cancellation = control.cancellation();
+    let handled = connection.progress_handler(STEPS, Some(move || cancellation.is_cancelled()));
+    handled.map_err(|error| failure::of(connection, error))
 }
 
 /// The path as a file name of SQLite with parameters, which is a URI.

@@ -3,7 +3,7 @@
 
 use super::super::write::{Content, Encoded, Written, encode, next_work};
 use super::super::{Format, Options};
-use super::{APPLICATION_ID, CACHE_KIB, USER_VERSION, failure, open};
+use super::{APPLICATION_ID, CACHE_KIB, USER_VERSION, failure, open, watch};
 use crate::codec::{Compressor, Digest, Tally};
 use crate::control::Control;
 use crate::env::Scratch;
@@ -21,8 +21,11 @@ const BUILDING: (f64, f64) = (0.0, 75.0);
 const COPYING: (f64, f64) = (75.0, 90.0);
 
 const SCHEMA: &str = "
-    CREATE TABLE vectors(id TEXT PRIMARY KEY NOT NULL, vector BLOB NOT NULL, metadata TEXT);
+    CREATE TABLE vectors(id TEXT NOT NULL, vector BLOB NOT NULL, metadata TEXT);
     CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value TEXT) WITHOUT ROWID;";
+/// Made when all rows are there: sorted once, in place of a million insertions at random places. Ids that do not fit in
+/// the memory for pages are sorted in the system's temporary folder.
+const INDEX: &str = "CREATE UNIQUE INDEX vectors_id ON vectors(id)";
 const INSERT: &str = "INSERT INTO vectors(id, vector, metadata) VALUES (?1, ?2, ?3)";
 const DESCRIBE: &str = "INSERT INTO meta(key, value) VALUES (?1, ?2)";
 
@@ -33,15 +36,16 @@ fn page_bytes(description: Description) -> usize {
 
 /// An empty database in `scratch`. Nobody else sees the file, and it is thrown away when anything fails: no locks, no
 /// journal, no syncs.
-fn create(scratch: &mut Scratch, description: Description) -> Result<Connection> {
-    let connection = scratch.hand_over(|path| open(path, "nolock=1", OpenFlags::SQLITE_OPEN_READ_WRITE))?;
+fn create(scratch: &mut Scratch, description: Description, control: &Control) -> Result<Connection> {
+    let mut connection = scratch.hand_over(|path| open(path, "nolock=1", OpenFlags::SQLITE_OPEN_READ_WRITE))?;
     let settings = format!(
         "PRAGMA page_size = {}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;
-         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA application_id = {APPLICATION_ID};
+         PRAGMA cache_size = -{CACHE_KIB}; PRAGMA application_id = {APPLICATION_ID};
          PRAGMA user_version = {USER_VERSION}; BEGIN;{SCHEMA}",
         page_bytes(description)
     );
     connection.execute_batch(&settings).map_err(|error| failure::of(&connection, error))?;
+    watch(&mut connection, control)?;
     Ok(connection)
 }
 
@@ -107,6 +111,7 @@ fn describe(connection: &Connection, content: &Content<'_>, checksum: &str) -> R
     for (key, value) in rows {
         insert.execute(params![key, value]).map_err(failed)?;
     }
+    connection.execute_batch(INDEX).map_err(failed)?;
     connection.execute_batch("COMMIT").map_err(failed)
 }
 
@@ -124,7 +129,7 @@ pub(in crate::archive) fn write<W: Write>(
     let mut sum = Sum { digest: Digest::start()?, fingerprint: Fingerprint::default(), count: 0 };
     let description = content.description;
     sum.digest.update_bytes(&state_msgpack::encode_head(VERSION, description, content.count)?)?;
-    let connection = create(&mut scratch, description)?;
+    let connection = create(&mut scratch, description, control)?;
     fill(&connection, &mut content, &mut sum, control)?;
     sum.digest.update_bytes(&state_msgpack::encode_tail(content.timestamp)?)?;
     let checksum = sum.digest.finish()?;
