@@ -96,13 +96,13 @@ for (const compression of COMPRESSIONS) {
 
 testWith(sqlite3, 'row 49: ids, metadata and names with quotes and statements are stored as data', async (t) => {
   const dir = tempDir(t)
-  const names = [`'; DROP TABLE vectors; --`, `"); DELETE FROM meta; --`, '$(reboot)', '?1', ':id', '`x`', '\u2028\n\t', '100%_\\']
+  const names: [string, string, ...string[]] = [`'; DROP TABLE vectors; --`, `"); DELETE FROM meta; --`, '$(reboot)', '?1', ':id', '`x`', '\u2028\n\t', '100%_\\']
   const map = new Map(names.map((name) => [name, { vector: vectorOf(name), metadata: { [name]: name } }]))
   const persistence = attach(t, map, { baseDir: dir, format: 'sqlite' })
   const path = await persistence.save({ path: join(dir, `it's; DROP TABLE vectors; --?mode=memory&x=#%41.db`) })
   t.deepEqual(rowsOf(path, 'SELECT id FROM vectors ORDER BY rowid').map(({ id }) => id), names)
   t.deepEqual(contentOfMap(await loaded(t, path)), contentOfMap(map))
-  const { id, name } = await persistence.createSnapshot(names[0]!, { [names[1]!]: names[2] })
+  const { id, name } = await persistence.createSnapshot(names[0], { [names[1]]: names[2] })
   t.is(name, names[0])
   map.clear()
   await persistence.restoreSnapshot(id)

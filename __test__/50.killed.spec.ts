@@ -93,7 +93,7 @@ test.serial('killed 12 times while snapshots are made: the list works, and all t
 })
 
 /** The calls of a save that change something, in the words of the library that kills there. */
-const CALLS = ['open', 'flock', 'write', 'fsync', 'rename', 'unlink', 'mkdir'] as const
+const CALLS = ['open', 'flock', 'write', 'pwrite', 'fsync', 'rename', 'unlink', 'mkdir'] as const
 
 /** A stream, and a database that is built and unfolded in files of its own. */
 const NAMES = { json: 'database.json', sqlite: 'database.db' }

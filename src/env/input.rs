@@ -63,7 +63,9 @@ pub fn first_byte(path: &Path) -> Result<Option<u8>> {
         Err(error) if error.cause_code() == Some("ENOENT") => return Ok(None),
         other => other?,
     };
-    input.bytes().next().transpose().map_err(|source| Error::io(source, "read", path))
+    let mut first = Vec::new();
+    input.take(1).read_to_end(&mut first).map_err(|source| Error::io(source, "read", path))?;
+    Ok(first.first().copied())
 }
 
 /// A small file as text; `None` when there is none.

@@ -55,6 +55,13 @@ impl Scratch {
         self.named = !remove_file(&self.path).unwrap_or(false);
     }
 
+    /// Reads all of it, for the error of a disk that fails.
+    pub fn check_readable(&self) -> Result<()> {
+        let mut file = &self.file;
+        let read = file.seek(SeekFrom::Start(0)).and_then(|_| std::io::copy(&mut file, &mut std::io::sink()));
+        read.map(|_| ()).map_err(|source| Error::io(source, "read", &self.path))
+    }
+
     /// Takes the length of the file for the number of bytes appended, after another library has written it.
     pub fn measure(&mut self) -> Result<u64> {
         let found = self.file.metadata().map_err(|source| Error::io(source, "look at", &self.path))?;

@@ -10,6 +10,14 @@ pub(super) fn to_open(error: rusqlite::Error) -> Error {
     translated(&error, io::Error::last_os_error().raw_os_error().filter(|errno| *errno != 0))
 }
 
+/// A file that was to be opened for writing and could not be, for the reason that the thread still has.
+pub(super) fn not_for_writing() -> Error {
+    match io::Error::last_os_error() {
+        reason if reason.raw_os_error() != Some(0) => Error::from(reason),
+        _ => Error::new(Kind::Io, "SQLite opened the file for reading only"),
+    }
+}
+
 /// A failure of `connection`. To be called before anything else is done with it.
 pub(super) fn of(connection: &Connection, error: rusqlite::Error) -> Error {
     // SAFETY: the handle is that of an open connection, which is borrowed for the call; nothing but a number is read.
@@ -33,7 +41,6 @@ fn translated(error: &rusqlite::Error, errno: Option<i32>) -> Error {
             Some(errno) => Error::from(io::Error::from_raw_os_error(errno)),
             None => Error::new(Kind::Io, message),
         },
-        // SQLite opens a file for reading when it could not for writing.
         ErrorCode::OutOfMemory | ErrorCode::ReadOnly => Error::new(Kind::Io, message),
         ErrorCode::OperationInterrupted | ErrorCode::OperationAborted => {
             Error::new(Kind::Aborted, "the call was aborted")

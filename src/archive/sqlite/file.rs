@@ -11,6 +11,7 @@ use crate::limits::{DIMENSION_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// One row as SQLite holds it: its values and their lengths.
@@ -23,7 +24,7 @@ pub(super) const UNFOLDING: (f64, f64) = (0.0, 30.0);
 /// A database, open for reading. Fields are dropped in their order: the connection before the file.
 pub(super) struct Database {
     pub connection: Connection,
-    _unfolded: Option<Scratch>,
+    unfolded: Option<Scratch>,
     /// Where it is, when that is not a scratch file, and how long it was.
     place: Option<(PathBuf, u64)>,
 }
@@ -51,7 +52,7 @@ impl Database {
         let parameters = if header.write_ahead { "immutable=1" } else { "" };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection = open(&path, parameters, flags)?;
-        Ok(Database { connection, _unfolded: None, place: Some((path, stored.length)) })
+        Ok(Database { connection, unfolded: None, place: Some((path, stored.length)) })
     }
 
     fn unfolded(opened: Opened, stored: &Stored<'_>, header: Header, delivery: &Delivery<'_>) -> Result<Self> {
@@ -76,7 +77,24 @@ impl Database {
         header.check_length(scratch.length())?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let connection = scratch.hand_over(|path| open(path, "immutable=1", flags))?;
-        Ok(Database { connection, _unfolded: Some(scratch), place: None })
+        Ok(Database { connection, unfolded: Some(scratch), place: None })
+    }
+
+    /// The error of a read of this database. SQLite takes a file that cannot be read for a damaged one: whether the disk
+    /// has failed is found out by reading it without SQLite.
+    pub fn blame(&self, error: Error) -> Error {
+        if error.kind != Kind::Corrupt {
+            return error;
+        }
+        let read = match (&self.place, &self.unfolded) {
+            (Some((path, _)), _) => env::open_input(path).and_then(|mut input| {
+                io::copy(&mut input, &mut io::sink()).map_err(|source| Error::io(source, "read", path))?;
+                Ok(())
+            }),
+            (None, Some(scratch)) => scratch.check_readable(),
+            (None, None) => Ok(()),
+        };
+        read.err().unwrap_or(error)
     }
 
     /// Whether what was read is what is there: nobody has begun to write it meanwhile.

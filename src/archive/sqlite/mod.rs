@@ -40,6 +40,10 @@ fn open(path: &Path, parameters: &str, flags: OpenFlags) -> Result<Connection> {
     // One thread at a time has the connection, and rusqlite keeps it so.
     let flags = flags | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(name, flags).map_err(failure::to_open)?;
+    // What cannot be opened for writing SQLite opens for reading.
+    if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && connection.is_readonly("main").unwrap_or(true) {
+        return Err(failure::not_for_writing());
+    }
     // Whoever has it locked is not waited for: that is said at once.
     connection.busy_timeout(std::time::Duration::ZERO).map_err(|error| failure::of(&connection, error))?;
     Ok(connection)

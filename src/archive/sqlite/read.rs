@@ -154,6 +154,10 @@ pub(in crate::archive) fn read(
     delivery: &mut Delivery<'_>,
 ) -> Result<(Head, String)> {
     let database = Database::open(opened, stored, delivery)?;
+    content(&database, delivery).map_err(|error| database.blame(error))
+}
+
+fn content(database: &Database, delivery: &mut Delivery<'_>) -> Result<(Head, String)> {
     let connection = &database.connection;
     delivery.report((UNFOLDING.1, UNFOLDING.1), 0, 0, "Looking for damage");
     check::version(connection)?;
