@@ -10,7 +10,10 @@
 /// <reference types="node" />
 import { EventEmitter } from 'node:events';
 
-/** What an archive is written in. 'sqlite' is known by name and refused with ERR_UNSUPPORTED by this version. */
+/**
+ * What an archive is written in: 'json', one entry a line; 'binary', MessagePack; 'sqlite', a database with the tables
+ * `vectors(id, vector, metadata)` and `meta(key, value)`. When reading it is recognised by content.
+ */
 export type PersistenceFormat = 'json' | 'binary' | 'sqlite';
 
 /** How an archive is compressed. When reading it is always recognised by content, never by name. */
@@ -257,7 +260,7 @@ export interface CompressionOptions {
 
 /** Options of `save`. */
 export interface SaveOptions extends CallOptions, CompressionOptions {
-  /** File to write, used as it is. Default `<baseDir>/database.json` or `.bin`, and `.gzip`, `.brotli` or `.zstd` when compressed. */
+  /** File to write, used as it is. Default `<baseDir>/database.json`, `.bin` or `.db`, and `.gzip`, `.brotli` or `.zstd` when compressed. */
   path?: string;
   /** Format of this file. Default: what is configured. */
   format?: PersistenceFormat;
@@ -474,7 +477,7 @@ export class PersistenceError extends Error {
  */
 export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
   /**
-   * Throws TypeError/RangeError on wrong use, and PersistenceError ERR_UNSUPPORTED (format 'sqlite', options of the
+   * Throws TypeError/RangeError on wrong use, and PersistenceError ERR_UNSUPPORTED (format 'native', options of the
    * store such as `engine`) or ERR_LOCKED. All that needs time starts here, and its failure comes from `ready()`, `save()` and the rest.
    */
   constructor(db: PersistableDatabase, options: PersistenceOptions);
@@ -740,7 +743,7 @@ export interface VectorDBOptions extends CollectionOptions {
 
 /** Options of `VectorDB.save`. */
 export interface DatabaseSaveOptions extends CallOptions, CompressionOptions {
-  /** Default 'binary' for `.bin`, `.msgpack` and `.mpk`, else 'json'. */
+  /** Default 'binary' for `.bin`, `.msgpack` and `.mpk`, 'sqlite' for `.db`, `.sqlite` and `.sqlite3`, else 'json'. */
   format?: PersistenceFormat;
 }
 

@@ -165,7 +165,7 @@ export declare class NativeView {
 
 /** How an archive is written. */
 export interface ArchiveOptions {
-  /** 'json' or 'binary'. */
+  /** 'json', 'binary' or 'sqlite'. */
   format: string
   /** 'none', 'gzip', 'brotli' or 'zstd'. */
   compression: string
@@ -240,7 +240,7 @@ export declare function load(request: LoadRequest, job: NativeJob): Promise<Answ
 export interface LoadInfo {
   /** The file, absolute. */
   path: string
-  /** 'json', 'binary' or 'ruvector'. */
+  /** 'json', 'binary', 'sqlite' or 'ruvector'. */
   format: string
   /** 'none', 'gzip', 'brotli' or 'zstd'. */
   compression: string
@@ -403,7 +403,7 @@ export interface SnapshotRequest {
   name: string
   /** A JSON object as text. */
   metadata?: string
-  /** 'json' or 'binary'. */
+  /** 'json', 'binary' or 'sqlite'. */
   format: string
   /** 'none', 'gzip', 'brotli' or 'zstd'. */
   compression: string

@@ -582,7 +582,11 @@ both('save and load: archives of DatabasePersistence; a load replaces the conten
   const map = new Map()
   await attach(t, map, { baseDir: dir }).load({ path: join(dir, 'a.bin') })
   t.is(map.size, 300)
-  for (const name of ['a.json', 'a.bin']) {
+  for (const name of ['a.db', 'a.sqlite', 'a.SQLITE3']) {
+    await db.save(join(dir, name))
+    t.is(readFileSync(join(dir, name)).toString('latin1', 0, 16), 'SQLite format 3\0', name)
+  }
+  for (const name of ['a.json', 'a.bin', 'a.db']) {
     db.clear()
     db.insert({ id: 'other', vector: vectorOf(1) })
     t.is(await db.load(join(dir, name)), 300)

@@ -159,7 +159,7 @@ const provoke: Record<string, (t: ExecutionContext) => unknown> = {
     t.teardown(() => store.close())
     await store.collection('docs')
   },
-  ERR_UNSUPPORTED: (t) => open(t, new Map(), { format: 'sqlite' }),
+  ERR_UNSUPPORTED: (t) => open(t, new Map(), { format: 'native' as never }),
   ERR_OPTION: (t) => open(t, new Map(), { maxSnapshot: 3 }),
 }
 
