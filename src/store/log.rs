@@ -491,8 +491,7 @@ impl Writer {
         }
         queue.refused.push_back(Refused { first, last, error: error.again() });
         let report = Progress { settled: last, durable: queue.durable, refused: Some((first, last, error.again())) };
-        drop(queue);
-        drop(collection);
+        drop((queue, collection));
         failpoint::pass("log.after_refusal");
         shared.done.notify_all();
         self.tell(report);
