@@ -132,6 +132,8 @@ export declare class NativeStore {
   remove(name: string): Promise<Answer<undefined>>
   /** Gives a collection another name; it is closed by that. */
   rename(from: string, to: string): Promise<Answer<undefined>>
+  /** Does an operation on the store; request and answer are JSON text. */
+  operate(operation: string, request: string, job: NativeJob): Promise<Answer<string>>
   /** Closes every collection and gives the lock up. */
   close(): Promise<Answer<undefined>>
 }
