@@ -50,7 +50,7 @@ export class Snapshots {
     });
     if (rest.path !== undefined && rest.directory !== undefined) throw wrongType('Options "path" and "directory" of snapshots.create contradict each other');
     if (rest.base !== undefined && rest.incremental === false) throw wrongType('Option "base" of snapshots.create contradicts incremental: false');
-    const text = metadataText(metadata, 'the snapshot');
+    const text = metadataText(metadata, () => 'the snapshot');
     const compression = compress === true ? 'gzip' : compress === false ? undefined : compress;
     const request = { ...rest, metadata: text === null ? undefined : JSON.parse(text) as unknown, collections: collections && [...collections], compression };
     return snapshotOf(await this.#operate<NativeSnapshot>('snapshotCreate', request, signal));
