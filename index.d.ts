@@ -10,7 +10,10 @@
 /// <reference types="node" />
 import { EventEmitter } from 'node:events';
 
-/** What an archive is written in. 'sqlite' is known by name and refused with ERR_UNSUPPORTED by this version. */
+/**
+ * What an archive is written in: 'json', one entry a line; 'binary', MessagePack; 'sqlite', a database with the tables
+ * `vectors(id, vector, metadata)` and `meta(key, value)`. When reading it is recognised by content.
+ */
 export type PersistenceFormat = 'json' | 'binary' | 'sqlite';
 
 /** How an archive is compressed. When reading it is always recognised by content, never by name. */
@@ -257,7 +260,7 @@ export interface CompressionOptions {
 
 /** Options of `save`. */
 export interface SaveOptions extends CallOptions, CompressionOptions {
-  /** File to write, used as it is. Default `<baseDir>/database.json` or `.bin`, and `.gzip`, `.brotli` or `.zstd` when compressed. */
+  /** File to write, used as it is. Default `<baseDir>/database.json`, `.bin` or `.db`, and `.gzip`, `.brotli` or `.zstd` when compressed. */
   path?: string;
   /** Format of this file. Default: what is configured. */
   format?: PersistenceFormat;
@@ -427,7 +430,7 @@ export interface PersistenceEvents {
 export type PersistenceErrorCode =
   | 'ERR_PATH' | 'ERR_IO' | 'ENOSPC' | 'ERR_FORMAT' | 'ERR_CHECKSUM' | 'ERR_CORRUPT' | 'ERR_VERSION' | 'ERR_DIMENSION'
   | 'ERR_METRIC' | 'ERR_ID' | 'ERR_VECTOR_TYPE' | 'ERR_METADATA' | 'ERR_LIMIT' | 'ERR_SNAPSHOT_ID'
-  | 'ERR_SNAPSHOT_NOT_FOUND' | 'ERR_INCOMPLETE' | 'ERR_APPLY' | 'ERR_LOCKED' | 'ERR_CLOSED' | 'ERR_UNSUPPORTED'
+  | 'ERR_SNAPSHOT_NOT_FOUND' | 'ERR_CHAIN' | 'ERR_PITR_RANGE' | 'ERR_INCOMPLETE' | 'ERR_APPLY' | 'ERR_LOCKED' | 'ERR_CLOSED' | 'ERR_UNSUPPORTED'
   | 'ERR_ABORTED' | 'ERR_INTERNAL' | 'ERR_POISONED' | 'ERR_READ_ONLY' | 'ERR_NOT_A_DATABASE' | 'ERR_EXISTS' | 'ERR_NOT_FOUND'
   | 'ERR_NOT_READY';
 
@@ -474,7 +477,7 @@ export class PersistenceError extends Error {
  */
 export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
   /**
-   * Throws TypeError/RangeError on wrong use, and PersistenceError ERR_UNSUPPORTED (format 'sqlite', options of the
+   * Throws TypeError/RangeError on wrong use, and PersistenceError ERR_UNSUPPORTED (format 'native', options of the
    * store such as `engine`) or ERR_LOCKED. All that needs time starts here, and its failure comes from `ready()`, `save()` and the rest.
    */
   constructor(db: PersistableDatabase, options: PersistenceOptions);
@@ -740,7 +743,7 @@ export interface VectorDBOptions extends CollectionOptions {
 
 /** Options of `VectorDB.save`. */
 export interface DatabaseSaveOptions extends CallOptions, CompressionOptions {
-  /** Default 'binary' for `.bin`, `.msgpack` and `.mpk`, else 'json'. */
+  /** Default 'binary' for `.bin`, `.msgpack` and `.mpk`, 'sqlite' for `.db`, `.sqlite` and `.sqlite3`, else 'json'. */
   format?: PersistenceFormat;
 }
 
@@ -1075,6 +1078,269 @@ export interface VectorStoreOptions {
   create?: boolean;
 }
 
+/** The folder of snapshots that a call is about. */
+export interface SnapshotFolderOptions {
+  /** The folder. Default: `snapshots` in the folder of the store. */
+  directory?: string;
+}
+
+/** A collection in a snapshot. */
+export interface SnapshotCollection {
+  name: string;
+  /** Entries. */
+  vectorCount: number;
+  /** Numbers in each vector; 0 while unknown. */
+  dimension: number;
+  metric: Metric | null;
+  /** The last change that is in it. */
+  lsn: number;
+  /** Time of that change, milliseconds since 1970. */
+  time: number;
+  /** Bytes of its files, those that a base holds included. */
+  sizeBytes: number;
+}
+
+/** A snapshot of a store. */
+export interface StoreSnapshot {
+  /** `snap-YYYY-MM-DD-HHMMSS` (UTC), from the second of one second on with `-2`, `-3`, … */
+  id: string;
+  name: string | null;
+  /** Whether it holds everything, or lacks what its base holds. */
+  type: 'full' | 'incremental';
+  /** Milliseconds since 1970. */
+  createdAt: number;
+  /** The same as ISO 8601 text. */
+  createdAtIso: string;
+  /** Entries of all its collections. */
+  vectorCount: number;
+  /** Bytes of the files that it holds itself. On the file system of the store they are links, and take no room of their own as long as the store has them. */
+  sizeBytes: number;
+  /** The same in MB (1024 based). */
+  sizeMB: number;
+  /** Whether it is one compressed file. */
+  compressed: boolean;
+  compression: 'gzip' | 'zstd' | null;
+  /** Id of the snapshot that holds what this one does not. */
+  base: string | null;
+  /** Whether it may not be removed. */
+  pinned: boolean;
+  /** Its folder or file. A folder is a store: it can be opened read-only. */
+  path: string;
+  /** SHA-256 of its file `SNAPSHOT`, which names everything in it. */
+  checksum: string;
+  /** Id of the store that it was taken of. */
+  store: string;
+  collections: SnapshotCollection[];
+  metadata: Record<string, any> | null;
+}
+
+/** Options of `store.snapshots.create`. */
+export interface CreateStoreSnapshotOptions extends SnapshotFolderOptions {
+  /** The place of the snapshot itself, in the stead of one in `directory`. Must be new; a compressed one ends in `.tar.gz` or `.tar.zst`. */
+  path?: string;
+  /** A name for people; any text. */
+  name?: string;
+  /** Any JSON object; comes back as it was given. */
+  metadata?: Record<string, any>;
+  /** The collections. Default: all. */
+  collections?: readonly string[];
+  /** Leave out what the newest snapshot of this store in the folder holds. Where there is none, the snapshot is full. Default false. */
+  incremental?: boolean;
+  /** Leave out what this snapshot of the folder holds, by id. */
+  base?: string;
+  /** Pack it into one file: true or 'gzip' (`.tar.gz`), 'zstd' (`.tar.zst`). Default false: a folder. */
+  compress?: boolean | 'gzip' | 'zstd';
+  signal?: AbortSignal;
+}
+
+/** Something in a folder of snapshots that looks like one and cannot be read. */
+export interface DamagedSnapshot {
+  path: string;
+  code: string;
+  message: string;
+}
+
+/** A damaged place. */
+export interface DamageReport {
+  path: string;
+  /** Bytes from the beginning of the file. */
+  offset: number;
+  /** Bytes that are concerned; 0 when that is not known. */
+  length: number;
+  what: string;
+  /** Entries that are concerned, as far as that is known. */
+  entries: number;
+  /** The first 1,000 of their ids that can still be read. */
+  ids: string[];
+}
+
+/** What was read, and what is wrong with it. */
+export interface VerifyReport {
+  /** Whether nothing is damaged. */
+  ok: boolean;
+  files: number;
+  bytes: number;
+  /** Rows of segments. */
+  rows: number;
+  /** Records of logs. */
+  records: number;
+  /** Bytes behind the end of a log that a crash left; no damage. */
+  torn: number;
+  damage: DamageReport[];
+}
+
+/** Options of `store.snapshots.restore`. */
+export interface RestoreStoreSnapshotOptions extends SnapshotFolderOptions {
+  /** The collections. Default: all of the snapshot. */
+  collections?: readonly string[];
+  /** Another name for the one collection that is restored. */
+  target?: string;
+  /** Replace the content of collections that are there and not empty. Default false: ERR_EXISTS. */
+  overwrite?: boolean;
+  /** Read and check every byte before anything is written. Default true. Without it, damage is found on the way, and nothing is replaced either. */
+  verify?: boolean;
+  signal?: AbortSignal;
+}
+
+/** What was restored. */
+export interface RestoreStoreSnapshotReport {
+  /** Id of the snapshot. */
+  snapshot: string;
+  /** Name now, name in the snapshot, the change as of which the content is, entries. */
+  collections: { name: string; from: string; lsn: number; entries: number }[];
+  vectorsRestored: number;
+  durationMs: number;
+}
+
+/** Which snapshots `store.snapshots.prune` keeps: those that any rule keeps, pinned ones, and the bases of those. At least one rule is needed. */
+export interface PruneOptions extends SnapshotFolderOptions {
+  /** Only tell what would go. Default false. */
+  dryRun?: boolean;
+  /** Keep the newest so many. */
+  last?: number;
+  /** Keep those that are not older than so many milliseconds. */
+  within?: number;
+  /** Keep the newest of each of the last so many hours that have one. */
+  hourly?: number;
+  /** The same of days (UTC). */
+  daily?: number;
+  /** The same of weeks, which begin on Monday. */
+  weekly?: number;
+  /** The same of months of 30 days. */
+  monthly?: number;
+  /** Bytes of those that are kept at most; the oldest go. The newest stays in any case. */
+  maxBytes?: number;
+}
+
+/** What went, what stayed and why, and which moments are left. */
+export interface PruneReport {
+  removed: { id: string; path: string; sizeBytes: number }[];
+  kept: { id: string; reasons: string[] }[];
+  windows: { collection: string; windows: MomentWindow[] }[];
+}
+
+/** The snapshots of a store: `store.snapshots`. `snapshot` is an id, a name (the newest of that name), `'latest'`, or an absolute path. */
+export interface Snapshots {
+  /**
+   * Takes a snapshot while writes go on: all collections that are open here at one moment, each at one LSN. Its cost does not
+   * grow with the data where the folder is on the file system of the store. A store that was opened read-only can be taken,
+   * too, while another process writes it. Rejects with ERR_EXISTS, ERR_CHAIN (no such base), ERR_PATH, ENOSPC, ERR_IO.
+   */
+  create(options?: CreateStoreSnapshotOptions): Promise<StoreSnapshot>;
+  /** All snapshots of the folder that can be read, oldest first; with `collection`, only those that hold it. */
+  list(options?: SnapshotFolderOptions & { collection?: string }): Promise<StoreSnapshot[]>;
+  /** What looks like a snapshot and cannot be read. */
+  damaged(options?: SnapshotFolderOptions): Promise<DamagedSnapshot[]>;
+  /** Reads every byte of a snapshot and of those that it builds on. Rejects with ERR_SNAPSHOT_NOT_FOUND. */
+  verify(snapshot: string, options?: SnapshotFolderOptions & { signal?: AbortSignal }): Promise<VerifyReport>;
+  /**
+   * Brings collections back, one after another, each as a whole: after an error or a crash it has its old content or the new.
+   * Databases that are open see the new content. Rejects with ERR_EXISTS, ERR_SNAPSHOT_NOT_FOUND, ERR_CORRUPT, ERR_CHAIN,
+   * ERR_READ_ONLY, ENOSPC.
+   */
+  restore(snapshot: string, options?: RestoreStoreSnapshotOptions): Promise<RestoreStoreSnapshotReport>;
+  /** Removes a snapshot. Rejects with ERR_CHAIN when another builds on it, ERR_EXISTS when it is pinned. */
+  delete(snapshot: string, options?: SnapshotFolderOptions): Promise<void>;
+  /** Keeps a snapshot from being removed. */
+  pin(snapshot: string, options?: SnapshotFolderOptions): Promise<StoreSnapshot>;
+  /** Lets a pinned snapshot go again. */
+  unpin(snapshot: string, options?: SnapshotFolderOptions): Promise<StoreSnapshot>;
+  /** Removes the snapshots of this store that no rule keeps. */
+  prune(options: PruneOptions): Promise<PruneReport>;
+}
+
+/** Moments of a collection, by the number (LSN) of the last change before each: all from one to the other. */
+export interface MomentWindow {
+  fromLsn: number;
+  toLsn: number;
+}
+
+/** A moment with a name. */
+export interface RestorePoint {
+  name: string;
+  /** The last change before it. */
+  lsn: number;
+  /** Milliseconds since 1970. */
+  time: number;
+}
+
+/** Where a collection can go back to. */
+export interface Moments {
+  windows: MomentWindow[];
+  points: RestorePoint[];
+}
+
+/** Options of `store.rewind`: exactly one of `lsn`, `time` and `point`. */
+export interface RewindOptions extends SnapshotFolderOptions {
+  /** Behind the change of that number. */
+  lsn?: number;
+  /** Behind the last change of that millisecond: milliseconds since 1970, a Date, or its text. */
+  time?: number | Date | string;
+  /** The moment of that name. */
+  point?: string;
+  /** A new collection that gets the content, in the stead of this one. */
+  target?: string;
+  signal?: AbortSignal;
+}
+
+/** Where a collection is now. */
+export interface RewindReport {
+  collection: string;
+  /** The last change before the moment. */
+  lsn: number;
+  /** The snapshot that was begun with; null: the last checkpoint, or nothing at all. */
+  snapshot: string | null;
+  /** Records of the log that were replayed. */
+  operations: number;
+  /** Entries. */
+  vectors: number;
+  durationMs: number;
+}
+
+/** Options of `store.walReplay`. The range of times is half open: `from` is not in it, `until` is. */
+export interface WalReplayOptions {
+  /** Only changes after this. */
+  from?: number | Date | string;
+  /** Only changes up to this. */
+  until?: number | Date | string;
+  /** Only changes in this file of the log and later ones, by number (`stats().wal`). */
+  fromSegment?: number;
+  /** Read and check the whole log first. Default false. */
+  verify?: boolean;
+  signal?: AbortSignal;
+}
+
+/** What was replayed. */
+export interface WalReplayReport {
+  /** Records. */
+  operations: number;
+  /** Files of the log they were in. */
+  segments: number;
+  /** The change as of which the content is. */
+  lsn: number;
+  durationMs: number;
+}
+
 /** A folder of collections. One process writes it at a time; any number may read. */
 export class VectorStore implements AsyncDisposable {
   /** There is none for callers: `VectorStore.open` makes one. */
@@ -1095,6 +1361,22 @@ export class VectorStore implements AsyncDisposable {
   drop(name: string): Promise<void>;
   /** Gives a collection another name; it is closed by that. Rejects with ERR_NOT_FOUND, ERR_EXISTS. */
   rename(from: string, to: string): Promise<void>;
+  /** Its snapshots. */
+  readonly snapshots: Snapshots;
+  /** The moments that a collection can go back to: snapshots, and every change that the log still holds behind one. */
+  moments(collection: string, options?: SnapshotFolderOptions): Promise<Moments>;
+  /** Gives the present moment of a collection a name. Rejects with ERR_EXISTS. */
+  createRestorePoint(collection: string, name: string): Promise<RestorePoint>;
+  /**
+   * A collection as it was at a moment, in the place of what it is, or beside it as `target`. The present stays a moment that
+   * one can go back to. Rejects with ERR_PITR_RANGE (with the moments that are possible), ERR_EXISTS, ERR_READ_ONLY.
+   */
+  rewind(collection: string, options: RewindOptions): Promise<RewindReport>;
+  /**
+   * After a restore: does the changes again that the log has behind the moment that was restored, up to `until`. Without a
+   * restore, after writes of one's own, and a second time there is nothing to do. Rejects with ERR_PITR_RANGE, ERR_CORRUPT.
+   */
+  walReplay(collection: string, options?: WalReplayOptions): Promise<WalReplayReport>;
   /** Closes every collection and the store. */
   close(): Promise<void>;
   /** The same as `close()`, for `await using`. */

@@ -33,15 +33,16 @@ export declare class NativeCollection {
   /** Sets what was unknown; a failure when it contradicts what is known. */
   describe(dimension?: number | undefined | null, metric?: string | undefined | null): Failure | null
   /**
-   * Inserts or replaces; `rule` is 'replace' or 'ruvector'. Nothing changes on a failure. The LSN to wait for;
-   * `awaited`: somebody will, and needs not be told of a refusal by the next flush.
+   * Inserts or replaces; `as_ruvector`: metadata that ruvector does not take leave the old. Nothing changes on a
+   * failure. The LSN to wait for; `awaited`: somebody will, and needs not be told of a refusal by the next flush.
    */
-  put(id: string, vector: Float32Array, metadata: string | undefined | null, rule: string, awaited: boolean): Answer<number>
+  put(id: string, vector: Float32Array, metadata: string | undefined | null, asRuvector: boolean, awaited: boolean): Answer<number>
   /**
-   * Inserts or replaces entries, all or none: ids, their vectors one after another, JSON text of an array with an
-   * object or null for each. The LSN to wait for; 0 when there are none.
+   * Inserts or replaces entries, all or none: their ids with NUL between them, their vectors one after another, the
+   * JSON texts of their metadata with NUL between them, empty where there are none. The LSN to wait for; 0 when there
+   * are no entries.
    */
-  putBatch(ids: Array<string>, vectors: Float32Array, metadata: Array<string | undefined | null>, awaited: boolean): Answer<number>
+  putBatch(ids: string, vectors: Float32Array, metadata: string, awaited: boolean): Answer<number>
   /** Replaces an entry's metadata. The LSN to wait for; -1 when there is no such entry. */
   setMetadata(id: string, metadata: string | undefined | null, awaited: boolean): Answer<number>
   /** Removes an entry. The LSN to wait for; -1 when there is none. */
@@ -52,16 +53,24 @@ export declare class NativeCollection {
   has(id: string): Answer<boolean>
   /** A copy of an entry; null when there is none. */
   get(id: string): NativeEntry | Failure | null
-  /** The vectors of these ids one after another, in a fresh buffer; zeros where there is no such entry. */
-  getMany(ids: Array<string>): Answer<ManyVectors>
   /** The collection as it is now, whatever happens to it later. */
   view(): NativeView
   /** A page of the collection as it was at the page with cursor 0. */
   page(cursor: number, max: number, maxBytes: number): Answer<EntriesPage>
+  /**
+   * Copies the vector of an entry into `vector`, and gives the JSON text of its metadata; true when it has none, false
+   * when there is no such entry. A number is the length that `vector` has to have.
+   */
+  readInto(id: string, vector: Float32Array): string | boolean | number | Failure
+  /**
+   * Copies the vectors of many ids, given with NUL between them, into `vectors`, one after another, and gives the places
+   * of those that are not there; nothing is written for them. A number is the length that `vectors` has to have.
+   */
+  readManyInto(ids: string, vectors: Float32Array): Array<number> | number | Failure
   /** The entries that are nearest to a vector, as the collection is now. */
   search(vector: Float32Array, request: SearchRequest): Promise<Answer<SearchHits>>
   /** Who is told of acknowledgements and refusals; called on the JavaScript thread. */
-  listen(listener: (arg: CommitProgress) => void): void
+  listen(listener: (arg0: number, arg1: number, arg2?: CommitRefusal | undefined | null) => void): void
   /** Asks for everything written so far to be made durable; the listener hears of it. The LSN that will be. */
   requestFlush(): number
   /** The number of the newest change that is known to be durable; of the newest of all where there is no log. */
@@ -156,7 +165,7 @@ export declare class NativeView {
 
 /** How an archive is written. */
 export interface ArchiveOptions {
-  /** 'json' or 'binary'. */
+  /** 'json', 'binary' or 'sqlite'. */
   format: string
   /** 'none', 'gzip', 'brotli' or 'zstd'. */
   compression: string
@@ -164,18 +173,14 @@ export interface ArchiveOptions {
   level?: number
 }
 
-/** How far a log is. */
-export interface CommitProgress {
-  /** Everything up to this LSN is settled: acknowledged, or refused by this report or one before. */
-  settled: number
-  /** Everything up to this LSN that is not refused is durable. */
-  durable: number
-  /** The first LSN that is refused, when some are. */
-  first?: number
-  /** The last of them. */
-  last?: number
+/** Records that were refused. */
+export interface CommitRefusal {
+  /** The first LSN. */
+  first: number
+  /** The last. */
+  last: number
   /** Why. */
-  failure?: Failure
+  failure: Failure
 }
 
 /** The settings that a collection has when nothing is said, as JSON text. */
@@ -235,7 +240,7 @@ export declare function load(request: LoadRequest, job: NativeJob): Promise<Answ
 export interface LoadInfo {
   /** The file, absolute. */
   path: string
-  /** 'json', 'binary' or 'ruvector'. */
+  /** 'json', 'binary', 'sqlite' or 'ruvector'. */
   format: string
   /** 'none', 'gzip', 'brotli' or 'zstd'. */
   compression: string
@@ -272,14 +277,6 @@ export interface LoadRequest {
  * defaults. JSON text of all knobs (`settings`) and of the memtable's size (`memtableSize`), where an option says that.
  */
 export declare function lsmOptions(optionsText: string, overText?: string | undefined | null): Answer<string>
-
-/** Vectors of many ids. */
-export interface ManyVectors {
-  /** One after another, in a fresh buffer. */
-  vectors: Float32Array
-  /** Places of the ids that are not there. */
-  missing: Array<number>
-}
 
 /** `base` with all entries of `overlay` put over it. */
 export declare function merged(base: NativeCollection, overlay: NativeCollection): Promise<Answer<NativeCollection>>
@@ -406,7 +403,7 @@ export interface SnapshotRequest {
   name: string
   /** A JSON object as text. */
   metadata?: string
-  /** 'json' or 'binary'. */
+  /** 'json', 'binary' or 'sqlite'. */
   format: string
   /** 'none', 'gzip', 'brotli' or 'zstd'. */
   compression: string

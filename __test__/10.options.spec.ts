@@ -48,7 +48,7 @@ test('options of the store and formats that are to come are refused with ERR_UNS
   const engine = t.throws(() => make({ baseDir, engine: 'mmap' }), { instanceOf: PersistenceError, code: 'ERR_UNSUPPORTED' } as object) as Error
   t.regex(engine.message, /"engine"/)
   t.regex((t.throws(() => make({ baseDir, syncMode: 'fsync' }), { code: 'ERR_UNSUPPORTED' } as object) as Error).message, /inside "wal"/)
-  t.throws(() => make({ baseDir, format: 'sqlite' }), { instanceOf: PersistenceError, message: /sqlite/ })
+  t.throws(() => make({ baseDir, format: 'native' }), { instanceOf: PersistenceError, message: /native/ })
 })
 
 test('E5-E10: values of a wrong type are TypeErrors, values out of range are RangeErrors, each with the name', (t) => {

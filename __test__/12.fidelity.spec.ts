@@ -5,13 +5,15 @@
 import test from 'ava'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { CompressionType, PersistenceFormat } from 'ruvector-persistence'
+import { FORMATS } from './helpers/archive'
 import { attach, rejection } from './helpers/persistence'
 import { openRuvector } from './helpers/ruvector'
 import { tempDir } from './helpers/temp'
 import { bitsOf, contentOfMap, entriesOf, fromBits, mapOf, vectorOf } from './helpers/vectors'
 
 /** Saves a Map, loads it into another, and gives that one. */
-async function through(t: any, map: Map<any, any>, format: 'json' | 'binary', compression: 'none' | 'gzip' | 'brotli' | 'zstd' = 'none'): Promise<Map<string, any>> {
+async function through(t: any, map: Map<any, any>, format: PersistenceFormat, compression: CompressionType = 'none'): Promise<Map<string, any>> {
   const dir = tempDir(t)
   const path = await attach(t, map, { baseDir: dir, format, compression }).save()
   const back = new Map<string, any>()
@@ -24,7 +26,7 @@ const SPECIAL = fromBits(
   0x7fc0_0000, 0xffc0_0000, 0x7fc0_0001, 0x7fff_ffff, 0xffff_ffff, 0x7f80_0001, 0x7fbf_ffff, 0x3f80_0000, 0x3dcc_cccd, 0x3eaa_aaab,
 )
 
-for (const format of ['json', 'binary'] as const) {
+for (const format of FORMATS) {
   test(`zeros of both signs, subnormals, infinities and NaNs with their payloads come back bit for bit through ${format}`, async (t) => {
     const back = await through(t, new Map([['special', { vector: SPECIAL }]]), format)
     t.is(bitsOf(back.get('special').vector), bitsOf(SPECIAL))

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { Packr } from 'msgpackr'
 import { PersistenceError } from 'ruvector-persistence'
+import { COMPRESSIONS, FORMATS } from './helpers/archive'
 import { earlierState, sha256 } from './helpers/earlier'
 import { GenericDb } from './helpers/generic'
 import { attach, rejection } from './helpers/persistence'
@@ -33,7 +34,7 @@ const BAD: [what: string, content: string | Buffer, code: string, message?: RegE
   ['text', 'hello, this is no archive', 'ERR_FORMAT'],
   ['an array', '[]', 'ERR_FORMAT'],
   ['an object of another shape', '{"hello":"world"}', 'ERR_FORMAT', /vectors/],
-  ['an SQLite database', Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(4080)]), 'ERR_UNSUPPORTED', /sqlite/],
+  ['an SQLite database', Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(4080)]), 'ERR_FORMAT', /SQLite/],
   ['a file cut off', stateWith(() => undefined).slice(0, 300), 'ERR_FORMAT', /cut|end/i],
   ['a gzip file cut off', gzipSync(stateWith(() => undefined)).subarray(0, 120), 'ERR_FORMAT'],
   ['other text after the archive', `${stateWith(() => undefined)} x`, 'ERR_FORMAT'],
@@ -130,8 +131,8 @@ test('a Map takes content of another dimension, since load replaces everything; 
 
 test('E14: format and compression are found by content, whatever the name says and whatever is configured', async (t) => {
   const dir = tempDir(t)
-  for (const format of ['json', 'binary'] as const) {
-    for (const compression of ['none', 'gzip', 'brotli', 'zstd'] as const) {
+  for (const format of FORMATS) {
+    for (const compression of COMPRESSIONS) {
       const path = join(dir, `misleading-${format}-${compression}.db.br.gz.json.bin`)
       await attach(t, mapOf(entries), { baseDir: join(dir, `${format}${compression}`), format, compression }).save({ path })
       const map = new Map()

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { formatFileSize, PersistenceError, type SnapshotMetadata } from 'ruvector-persistence'
+import { COMPRESSIONS, FORMATS } from './helpers/archive'
 import { attach, rejection } from './helpers/persistence'
 import { contentOfRuvector, openRuvector } from './helpers/ruvector'
 import { tempDir } from './helpers/temp'
@@ -89,8 +90,8 @@ test('E16: a snapshot without metadata has none, and a name may be any text', as
   t.deepEqual((await persistence.listSnapshots()).map(({ name }) => name), ['x'.repeat(5000), 'ü💾\n', 'a/b\0c', '../../x', ''])
 })
 
-for (const format of ['json', 'binary'] as const) {
-  for (const compression of ['none', 'gzip', 'brotli', 'zstd'] as const) {
+for (const format of FORMATS) {
+  for (const compression of COMPRESSIONS) {
     test(`E20: a ${format} snapshot with ${compression} brings back what was there`, async (t) => {
       const { persistence, map, folder } = base(t, { format, compression })
       const snapshot = await persistence.createSnapshot('v1')

@@ -3,6 +3,7 @@ import test from 'ava'
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import { FORMATS } from './helpers/archive'
 import { GenericDb } from './helpers/generic'
 import { attach, rejection } from './helpers/persistence'
 import { contentOfRuvector, openRuvector } from './helpers/ruvector'
@@ -52,12 +53,12 @@ test('E22: format and compress of export have an effect', async (t) => {
   t.is(readFileSync(path('configured')).readUInt32LE(0), 0xfd2fb528)
 })
 
-for (const from of ['json', 'binary'] as const) {
+for (const from of FORMATS) {
   test(`D8: a ${from} export is imported everywhere, whatever format is configured there`, async (t) => {
     const dir = tempDir(t)
     const path = join(dir, 'exported')
     await attach(t, mapOf(entriesOf(7)), { baseDir: dir }).export({ path, format: from, compress: true })
-    for (const to of ['json', 'binary'] as const) {
+    for (const to of FORMATS) {
       const map = new Map()
       await attach(t, map, { baseDir: join(dir, to), format: to }).import({ path, clear: true, verifyChecksum: true })
       t.deepEqual(contentOfMap(map), contentOf(entriesOf(7)))

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { exportRuvector, PersistenceError } from 'ruvector-persistence'
-import { readState } from './helpers/archive'
+import { COMPRESSIONS, FORMATS, readState } from './helpers/archive'
 import { runChild, startChild } from './helpers/child'
 import { attach, rejection } from './helpers/persistence'
 import { contentOfRuvector, openRuvector } from './helpers/ruvector'
@@ -17,7 +17,7 @@ test('options that are missing, unknown or wrong are refused', async (t) => {
     await t.throwsAsync(exportRuvector(options as never), { instanceOf: TypeError, code: 'ERR_OPTION' }, JSON.stringify(options))
   }
   await t.throwsAsync(exportRuvector({ from: 'x', to: 'y', compressionLevel: 5 }), { instanceOf: TypeError, code: 'ERR_OPTION' })
-  await t.throwsAsync(exportRuvector({ from: 'x', to: 'y', format: 'sqlite' }), { code: 'ERR_UNSUPPORTED' } as object)
+  await t.throwsAsync(exportRuvector({ from: 'x', to: 'y', format: 'native' as never }), { code: 'ERR_UNSUPPORTED' } as object)
 })
 
 test('what is no ruvector file is refused with its path, and nothing is written', async (t) => {
@@ -60,8 +60,8 @@ test('a ruvector file that is cut off or damaged is refused, or gives exactly wh
   }
 })
 
-for (const format of ['json', 'binary'] as const) {
-  for (const compression of ['none', 'gzip', 'brotli', 'zstd'] as const) {
+for (const format of FORMATS) {
+  for (const compression of COMPRESSIONS) {
     test(`a ruvector.db becomes a ${format} archive with ${compression}, which loads`, async (t) => {
       const dir = tempDir(t)
       const db = openRuvector(dir)

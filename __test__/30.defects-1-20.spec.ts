@@ -114,16 +114,21 @@ test('defect 7: binary is MessagePack, not JSON', async (t) => {
   t.is(new Unpackr({ useRecords: false }).unpack(bytes).vectors.length, 20)
 })
 
-test('defect 8: sqlite is refused by name, at construction and in every call, not half way through', async (t) => {
+test('defect 8: sqlite is a format like any other, at construction and in every call', async (t) => {
   const { dir, persistence } = await filled(t)
-  t.throws(() => attach(t, new Map(), { baseDir: dir, format: 'sqlite' }), { code: 'ERR_UNSUPPORTED', message: /sqlite/ } as object)
-  const path = join(dir, 'x')
-  for (const call of [persistence.save({ format: 'sqlite' }), persistence.load({ path, format: 'sqlite' }), persistence.export({ path, format: 'sqlite' }), persistence.createSnapshot('x', {}, { format: 'sqlite' })]) {
-    const error = await rejection(call)
-    t.is(error.code, 'ERR_UNSUPPORTED')
-    t.regex(error.message, /sqlite/)
+  const path = join(dir, 'exported')
+  await persistence.export({ path, format: 'sqlite' })
+  const { id, format } = await persistence.createSnapshot('x', {}, { format: 'sqlite' })
+  t.is(format, 'sqlite')
+  const map = new Map()
+  const other = attach(t, map, { baseDir: join(dir, 'other'), format: 'sqlite' })
+  for (const from of [await persistence.save({ format: 'sqlite' }), path]) {
+    map.clear()
+    await other.load({ path: from, format: 'sqlite' })
+    t.is(map.size, 20)
   }
-  t.false(existsSync(path))
+  t.is(await other.save(), join(dir, 'other', 'database.db'))
+  await persistence.restoreSnapshot(id)
 })
 
 test('defect 9: compress: true without a compression option compresses, and export to x.gz with it is gzip', async (t) => {

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, wri
 import { dirname, join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { DatabasePersistence, type Progress } from 'ruvector-persistence'
-import { readState } from './helpers/archive'
+import { FORMATS, readState } from './helpers/archive'
 import { runChild, startChild } from './helpers/child'
 import { GenericDb } from './helpers/generic'
 import { attach, pause, rejection, until } from './helpers/persistence'
@@ -25,7 +25,7 @@ test('defect 21: a Float32Array is stored as an array that any consumer can inse
 
 test('defect 22: NaN, the infinities and negative zero come back as they were', async (t) => {
   const special = fromBits(0x7fc00000, 0x7f800000, 0xff800000, 0x80000000)
-  for (const format of ['json', 'binary'] as const) {
+  for (const format of FORMATS) {
     const dir = tempDir(t)
     const path = await attach(t, new Map([['a', { vector: special }]]), { baseDir: dir, format }).save()
     const map = new Map<string, any>()

@@ -4,7 +4,7 @@ import test from 'ava'
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabasePersistence, estimateMemoryUsage, formatFileSize, formatTimestamp, type Progress } from 'ruvector-persistence'
-import { readState } from './helpers/archive'
+import { COMPRESSIONS, FORMATS, readState } from './helpers/archive'
 import { attach, rejection } from './helpers/persistence'
 import { contentOfRuvector, openRuvector } from './helpers/ruvector'
 import { tempDir } from './helpers/temp'
@@ -45,7 +45,7 @@ test('D63 error handling: every failure is typed, says what and where, and leave
 })
 
 test('D63 basic save and load', async (t) => {
-  for (const format of ['json', 'binary'] as const) {
+  for (const format of FORMATS) {
     const { persistence, fresh } = await setup(t, { format })
     const path = await persistence.save()
     const other = fresh()
@@ -57,7 +57,7 @@ test('D63 basic save and load', async (t) => {
 
 test('D63 compression: smaller files that load again', async (t) => {
   const sizes: Record<string, number> = {}
-  for (const compression of ['none', 'gzip', 'brotli', 'zstd'] as const) {
+  for (const compression of COMPRESSIONS) {
     const { persistence, fresh } = await setup(t, { compression })
     const path = await persistence.save()
     sizes[compression] = statSync(path).size

@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabasePersistence } from 'ruvector-persistence'
+import { FORMATS } from './helpers/archive'
 import { GenericDb } from './helpers/generic'
 import { isUnharmed, keep, refusal, thrown } from './helpers/kept'
 import { attach } from './helpers/persistence'
@@ -27,12 +28,12 @@ async function unfit(t: ExecutionContext, key: unknown, value: unknown, code: st
   await isUnharmed(t, kept)
 }
 
-/** Saves and loads the Map in both formats and gives what was loaded. */
+/** Saves and loads the Map in every format and gives what was loaded. */
 async function roundTrips(t: ExecutionContext, map: Map<any, any>): Promise<Map<any, any>> {
   const baseDir = tempDir(t)
   const persistence = attach(t, map, { baseDir })
   let loaded = new Map<any, any>()
-  for (const format of ['json', 'binary'] as const) {
+  for (const format of FORMATS) {
     const path = await persistence.save({ path: join(baseDir, format), format })
     loaded = new Map()
     await attach(t, loaded, { baseDir }).load({ path })
@@ -261,7 +262,7 @@ test('row 17: numbers in the metadata of a file stay as they are written there',
   const map = new Map()
   const persistence = attach(t, map, { baseDir: dir })
   await persistence.load({ path, verifyChecksum: false })
-  for (const format of ['json', 'binary'] as const) {
+  for (const format of FORMATS) {
     const again = await persistence.save({ path: join(dir, `again.${format}`), format })
     t.true(readFileSync(again).includes(numbers), format)
   }

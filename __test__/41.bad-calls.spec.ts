@@ -81,7 +81,7 @@ test('row 20: a refused constructor does not hold the database', async (t) => {
   const map = mapOf(entriesOf(2))
   const own = Object.getOwnPropertyNames(map)
   thrown(t, () => new DatabasePersistence(map, { baseDir: tempDir(t), format: 'nonsense' as any }), 'ERR_OPTION')
-  thrown(t, () => new DatabasePersistence(map, { baseDir: tempDir(t), format: 'sqlite' }), 'ERR_UNSUPPORTED', 'sqlite')
+  thrown(t, () => new DatabasePersistence(map, { baseDir: tempDir(t), format: 'native' as any }), 'ERR_UNSUPPORTED', 'native')
   thrown(t, () => new DatabasePersistence(map, { baseDir: tempDir(t), engine: 'mmap' } as any), 'ERR_UNSUPPORTED', 'engine')
   t.deepEqual(Object.getOwnPropertyNames(map), own)
   await attach(t, map, { baseDir: tempDir(t) }).save()

@@ -63,9 +63,9 @@ suite('row 26: an empty file, one byte, zeros', async (t, kept) => {
 })
 
 suite('row 27: other kinds of files are told apart', async (t, kept) => {
-  await refused(t, kept, 'just some text\n', 'ERR_FORMAT', 'neither a JSON nor a MessagePack archive')
+  await refused(t, kept, 'just some text\n', 'ERR_FORMAT', 'neither a JSON, a MessagePack nor a SQLite archive')
   await refused(t, kept, Buffer.from('\x89PNG\r\n\x1a\n and so on', 'latin1'), 'ERR_FORMAT', '89 50 4e 47')
-  await refused(t, kept, 'SQLite format 3\0 and so on', 'ERR_UNSUPPORTED', 'SQLite')
+  await refused(t, kept, 'SQLite format 3\0 and so on', 'ERR_FORMAT', 'not a SQLite database')
   await refused(t, kept, Buffer.from('redb\x1a\x0a\xa9\x0d\x0a and so on', 'latin1'), 'ERR_FORMAT', 'ruvector.db', 'exportRuvector')
   await refused(t, kept, readFileSync(process.execPath).subarray(0, 100_000), 'ERR_FORMAT')
   await refused(t, kept, '{"name":"a","version":"1.0.0","dependencies":{}}', 'ERR_FORMAT', "'vectors'")
@@ -75,7 +75,7 @@ suite('row 27: what is in one format is not loaded as the other', async (t, kept
   const path = await kept.persistence.save({ path: join(kept.dir, 'x.json'), format: 'binary' })
   await refusal(t, () => kept.persistence.load({ path, format: 'json' }), 'ERR_FORMAT', path, "'binary'", "'json'")
   await refusal(t, () => kept.persistence.load({ path: kept.file, format: 'binary' }), 'ERR_FORMAT', kept.file, "'json'")
-  await refusal(t, () => kept.persistence.load({ path, format: 'sqlite' }), 'ERR_UNSUPPORTED', 'sqlite')
+  await refusal(t, () => kept.persistence.load({ path, format: 'sqlite' }), 'ERR_FORMAT', path, "'binary'", "'sqlite'")
 })
 
 suite('row 28: a newer version, and what is no version', async (t, kept) => {
@@ -113,7 +113,7 @@ suite('row 37: snapshot records that name other files, other snapshots or nothin
   const before = readdirSync(dir).sort()
   const bad: Record<string, unknown> = {
     'format-up': { ...record, id: 'format-up', format: '../../x.json' },
-    'format-sqlite': { ...record, id: 'format-sqlite', format: 'sqlite' },
+    'format-native': { ...record, id: 'format-native', format: 'native' },
     'id-up': { ...record, id: '../x' },
     'id-other': { ...record, id: good.id },
     'no-members': { id: 'no-members' },
@@ -215,7 +215,7 @@ test.serial('row 44: the memory of a process that is given bombs stays where it 
   const bombs = [gzipSync(Buffer.alloc(64 << 20), { level: 9 }), brotli(Buffer.alloc(64 << 20)), brotli(filled('{"vectors":[{"id":"', 'x', 64)), brotli(filled('{"version":"1.0.0",', ' ', 64)), brotli(filled('{"a":"', 'x', 64))]
   bombs.forEach((bytes, n) => writeFileSync(join(dir, `bomb-${n}`), bytes))
   t.true(bombs.every(({ length }) => length < 70_000))
-  const { said, ended } = startProgram('memory.cjs', [dir, 'bombs', String(bombs.length)], { env: { MALLOC_ARENA_MAX: '1' } })
+  const { said, ended } = startProgram('memory.cjs', [dir, 'bombs', 'binary', String(bombs.length)], { env: { MALLOC_ARENA_MAX: '1' } })
   const { code, stderr } = await ended
   t.is(code, 0, stderr)
   const [before, peak, codes] = said[0]

@@ -33,7 +33,7 @@ async function killed(t: ExecutionContext, args: readonly string[], within: numb
   return { done: last('done'), begun: last('begun') }
 }
 
-const COMBINATIONS = [['json', 'none'], ['binary', 'gzip'], ['json', 'brotli'], ['binary', 'zstd'], ['binary', 'none']] as const
+const COMBINATIONS = [['json', 'none'], ['binary', 'gzip'], ['json', 'brotli'], ['binary', 'zstd'], ['binary', 'none'], ['sqlite', 'none'], ['sqlite', 'gzip']] as const
 const KILLS = 50
 const AT_ONCE = 2
 
@@ -93,19 +93,23 @@ test.serial('killed 12 times while snapshots are made: the list works, and all t
 })
 
 /** The calls of a save that change something, in the words of the library that kills there. */
-const CALLS = ['open', 'flock', 'write', 'fsync', 'rename', 'unlink', 'mkdir'] as const
+const CALLS = ['open', 'flock', 'write', 'pwrite', 'fsync', 'rename', 'unlink', 'mkdir'] as const
+
+/** A stream, and a database that is built and unfolded in files of its own. */
+const NAMES = { json: 'database.json', sqlite: 'database.db' }
+type Swept = keyof typeof NAMES
 
 /** How many kills fell upon each call. */
 const survey: Record<string, number> = {}
 
 /** Starts one save and one of `what`, to be killed at the nth `call`; false when it came to its end before. */
-async function killedAt(t: ExecutionContext, what: string, call: string, n: number): Promise<boolean> {
+async function killedAt(t: ExecutionContext, format: Swept, what: string, call: string, n: number): Promise<boolean> {
   const dir = tempDir(t)
   const baseDir = join(dir, 'base')
   const control = new Control(join(dir, 'control'))
   control.set(call, n, 'kill')
   const env = { LD_PRELOAD: shim(), SHIM_PREFIX: baseDir, SHIM_CONTROL: control.path, SAVES: '1' }
-  const program = startProgram('saver.cjs', [baseDir, what, 'json', 'none', '40'], { env })
+  const program = startProgram('saver.cjs', [baseDir, what, format, 'none', '40'], { env })
   const { code, signal, stderr } = await program.ended
   if (signal === null) {
     t.is(code, 0, stderr)
@@ -117,7 +121,7 @@ async function killedAt(t: ExecutionContext, what: string, call: string, n: numb
   t.deepEqual(strays(baseDir), [], `${what}: swept after a kill at ${call} ${n}`)
   const done = program.said.filter((said) => said.done).length
   const begun = program.said.filter((said) => said.begun).length
-  const file = join(baseDir, 'database.json')
+  const file = join(baseDir, NAMES[format])
   if (existsSync(file)) {
     await persistence.load({ path: file })
     const mark = markIn(map)
@@ -132,21 +136,21 @@ async function killedAt(t: ExecutionContext, what: string, call: string, n: numb
   return true
 }
 
-for (const what of ['save', 'snapshot'] as const) {
-  testWith({ there: linux.there && compiler.there, what: compiler.what }, `killed at every single call that a ${what} makes`, async (t) => {
+for (const [format, what] of [['json', 'save'], ['json', 'snapshot'], ['sqlite', 'save'], ['sqlite', 'snapshot']] as const) {
+  testWith({ there: linux.there && compiler.there, what: compiler.what }, `killed at every single call that a ${what} makes, ${format}`, async (t) => {
     t.timeout(300_000)
     for (const call of CALLS) {
       // Two at a time, until one comes to its end. The save before the snapshot is the first half of the test before.
-      let n = what === 'save' ? 1 : Math.ceil((survey[`save ${call}`] ?? 0) / 2) + 1
+      let n = what === 'save' ? 1 : Math.ceil((survey[`${format} save ${call}`] ?? 0) / 2) + 1
       let kills = 0
       for (; ; n += 2) {
-        const hits = await Promise.all([killedAt(t, what, call, n), killedAt(t, what, call, n + 1)])
+        const hits = await Promise.all([killedAt(t, format, what, call, n), killedAt(t, format, what, call, n + 1)])
         kills += hits.filter(Boolean).length
         if (hits.includes(false)) break
       }
-      survey[`${what} ${call}`] = kills
+      survey[`${format} ${what} ${call}`] = kills
     }
     t.log(JSON.stringify(survey))
-    for (const call of ['open', 'write', 'fsync', 'rename']) t.true(survey[`${what} ${call}`]! >= 2, `${call} was met ${survey[`${what} ${call}`]} times: is the library used?`)
+    for (const call of ['open', 'write', 'fsync', 'rename']) t.true(survey[`${format} ${what} ${call}`]! >= 2, `${call} was met ${survey[`${format} ${what} ${call}`]} times: is the library used?`)
   })
 }

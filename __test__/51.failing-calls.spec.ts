@@ -51,16 +51,40 @@ const harmless: Case[] = [
   ['load', 'read', 'short', { codes: [] }],
 ]
 
+/** How SQLite writes its database, and reads it. */
+const onlySqlite: Record<'failing' | 'harmless', Case[]> = {
+  failing: [
+    ['save', 'pwrite', EIO, { codes: ['ERR_IO'], cause: 'EIO', must: true }],
+    ['save', 'pwrite', ENOSPC, { codes: ['ENOSPC'], cause: 'ENOSPC', must: true }],
+    ['save', 'pwrite', EDQUOT, { codes: ['ENOSPC'], cause: 'EDQUOT', must: true }],
+    ['snapshot', 'pwrite', ENOSPC, { codes: ['ENOSPC'], cause: 'ENOSPC', must: true }],
+    // SQLite takes a read that failed once for damage of the file system.
+    ['load', 'pread', EIO, { codes: ['ERR_IO', 'ERR_CORRUPT'] }],
+  ],
+  harmless: [
+    ['save', 'pwrite', EINTR, { codes: [] }],
+    ['save', 'pwrite', 'short', { codes: [] }],
+    ['load', 'pread', EINTR, { codes: [] }],
+    ['load', 'pread', 'short', { codes: [] }],
+  ],
+}
+
 const both = { there: linux.there && compiler.there, what: compiler.what }
 
-for (const [title, cases] of [['every call that a save, a snapshot or a load makes fails once, and from then on', failing], ['interrupted and short reads and writes are done to the end', harmless]] as const) {
-  testWith(both, title, async (t) => {
+const FAIL = 'every call that a save, a snapshot or a load makes fails once, and from then on'
+const GO_ON = 'interrupted and short reads and writes are done to the end'
+
+for (const [title, cases, format] of [
+  [FAIL, failing, 'json'], [GO_ON, harmless, 'json'],
+  [FAIL, [...failing, ...onlySqlite.failing], 'sqlite'], [GO_ON, [...harmless, ...onlySqlite.harmless], 'sqlite'],
+] as const) {
+  testWith(both, `${format}: ${title}`, async (t) => {
     t.timeout(300_000)
     const dir = tempDir(t)
     const baseDir = join(dir, 'base')
     const control = new Control(join(dir, 'control'))
     // An interruption at every call would have no end.
-    const env = { LD_PRELOAD: shim(), SHIM_PREFIX: baseDir, SHIM_CONTROL: control.path, CASES: JSON.stringify(cases), ONCE: cases === harmless ? '1' : '' }
+    const env = { LD_PRELOAD: shim(), SHIM_PREFIX: baseDir, SHIM_CONTROL: control.path, CASES: JSON.stringify(cases), FORMAT: format, ONCE: title === GO_ON ? '1' : '' }
     const { said, ended } = startProgram('sweeper.cjs', [baseDir, control.path], { env })
     const { code, signal, stderr } = await ended
     t.deepEqual([code, signal], [0, null], stderr)
@@ -68,7 +92,7 @@ for (const [title, cases] of [['every call that a save, a snapshot or a load mak
     t.log(Object.entries(survey).map(([key, { rejected, went }]) => `${key}: ${rejected} rejected, ${went} went on`).join('\n'))
     for (const [operation, call, errno] of cases) {
       const { rejected = 0, went = 0 } = survey[`${operation} ${call} ${errno}`] ?? {}
-      if (cases === harmless) t.true(rejected === 0 && went > 0, `${operation} ${call} ${errno}: ${rejected} rejected, ${went} went on`)
+      if (title === GO_ON) t.true(rejected === 0 && went > 0, `${operation} ${call} ${errno}: ${rejected} rejected, ${went} went on`)
       else t.true(rejected > 0, `${operation} ${call} ${errno}: no call was rejected`)
     }
     t.true(said[0]?.open < 60, `${said[0]?.open} files are open at the end`)

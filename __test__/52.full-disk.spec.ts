@@ -18,7 +18,7 @@ function fill(map: Map<any, any>, count: number, n: number): void {
   for (let row = 0; row < count; row++) map.set(`id-${row}`, { vector: new Float32Array(64).fill(n), metadata: { n } })
 }
 
-for (const [format, compression] of [['json', 'none'], ['binary', 'none'], ['json', 'gzip'], ['binary', 'zstd'], ['json', 'brotli']] as const) {
+for (const [format, compression] of [['json', 'none'], ['binary', 'none'], ['json', 'gzip'], ['binary', 'zstd'], ['json', 'brotli'], ['sqlite', 'none'], ['sqlite', 'zstd']] as const) {
   testWith(mounts, `row 50: a full disk, ${format} ${compression}: the save before stays, and room makes it work`, async (t) => {
     const dir = tempDir(t)
     const baseDir = join(smallDisk(t, dir, '1m'), 'base')
@@ -119,21 +119,23 @@ testWith(mounts, 'row 50: exportRuvector to a full disk leaves the database and 
   t.is(report.count, 400)
 })
 
-testWith(linux, 'row 51: a file-size limit of the process: ENOSPC, with EFBIG as the cause', async (t) => {
-  const dir = tempDir(t)
-  const limited = (entries: number): ReturnType<typeof startProgram> =>
-    startProgram('saver.cjs', [dir, 'save', 'json', 'none', String(entries)], { before: ['bash', '-c', 'ulimit -f 100; exec "$@"', 'bash'], env: { SAVES: '1' } })
-  const small = await limited(20).ended
-  t.is(small.code, 0, small.stderr)
-  const before = readFileSync(join(dir, 'database.json'))
-  const { said, ended } = limited(5000)
-  const { code, signal, stderr } = await ended
-  t.deepEqual([code, signal, said], [1, null, []], 'it rejects, and the process is not killed by a signal')
-  t.regex(stderr, /PersistenceError: cannot write .*database\.json: EFBIG/)
-  t.regex(stderr, /code: 'ENOSPC'/)
-  t.true(readFileSync(join(dir, 'database.json')).equals(before))
-  t.deepEqual(strays(dir), [])
-})
+for (const [format, name] of [['json', 'database.json'], ['sqlite', 'database.db']] as const) {
+  testWith(linux, `row 51, ${format}: a file-size limit of the process: ENOSPC, with EFBIG as the cause`, async (t) => {
+    const dir = tempDir(t)
+    const limited = (entries: number): ReturnType<typeof startProgram> =>
+      startProgram('saver.cjs', [dir, 'save', format, 'none', String(entries)], { before: ['bash', '-c', 'ulimit -f 100; exec "$@"', 'bash'], env: { SAVES: '1' } })
+    const small = await limited(20).ended
+    t.is(small.code, 0, small.stderr)
+    const before = readFileSync(join(dir, name))
+    const { said, ended } = limited(5000)
+    const { code, signal, stderr } = await ended
+    t.deepEqual([code, signal, said], [1, null, []], 'it rejects, and the process is not killed by a signal')
+    t.regex(stderr, new RegExp(`PersistenceError: cannot write .*${name}: EFBIG`))
+    t.regex(stderr, /code: 'ENOSPC'/)
+    t.true(readFileSync(join(dir, name)).equals(before))
+    t.deepEqual(strays(dir), [])
+  })
+}
 
 testWith(mounts, 'row 50: an auto-save that finds no room tells the event, and the next one works', async (t) => {
   const dir = tempDir(t)

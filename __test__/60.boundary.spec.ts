@@ -64,11 +64,11 @@ function large(count: number, dimension: number, n: number): Map<string, any> {
   return new Map(Array.from({ length: count }, (_, row) => [`id-${row}`, { vector: new Float32Array(dimension).fill(n), metadata: { n, row } }]))
 }
 
-test.serial('20,000 x 384: the longest time that save and load keep the event loop waiting', async (t) => {
+for (const format of ['binary', 'sqlite'] as const) test.serial(`20,000 x 384, ${format}: the longest time that save and load keep the event loop waiting`, async (t) => {
   t.timeout(120_000)
   const baseDir = tempDir(t)
   const map = large(20_000, 384, 1)
-  const persistence = attach(t, map, { baseDir, format: 'binary' })
+  const persistence = attach(t, map, { baseDir, format })
   await persistence.ready()
   const measure = async (what: string, call: () => Promise<unknown>): Promise<number> => {
     const delay = monitorEventLoopDelay({ resolution: 1 })
@@ -98,9 +98,9 @@ test.serial('20,000 x 384: the longest time that save and load keep the event lo
 // The memory of the C library is one arena there, so that what grows is what was not given back.
 const ONE_ARENA = { MALLOC_ARENA_MAX: '1' }
 
-test.serial('30 saves, 60 loads and 30 snapshots of 3 MiB: memory does not grow with them', async (t) => {
+for (const format of ['binary', 'sqlite']) test.serial(`30 saves, 60 loads and 30 snapshots of 3 MiB, ${format}: memory does not grow with them`, async (t) => {
   t.timeout(120_000)
-  const { said, ended } = startProgram('memory.cjs', [tempDir(t), 'rounds'], { flags: ['--expose-gc'], env: ONE_ARENA })
+  const { said, ended } = startProgram('memory.cjs', [tempDir(t), 'rounds', format], { flags: ['--expose-gc'], env: ONE_ARENA })
   const { code, stderr } = await ended
   t.is(code, 0, stderr)
   const [before, after] = said[0]
@@ -110,7 +110,7 @@ test.serial('30 saves, 60 loads and 30 snapshots of 3 MiB: memory does not grow 
 
 test.serial('40 loads of 20 MiB in a row: what is no longer held is given back without being asked', async (t) => {
   t.timeout(120_000)
-  const { said, ended } = startProgram('memory.cjs', [tempDir(t), 'loads'], { env: ONE_ARENA })
+  const { said, ended } = startProgram('memory.cjs', [tempDir(t), 'loads', 'binary'], { env: ONE_ARENA })
   const { code, stderr } = await ended
   t.is(code, 0, stderr)
   const [before, after] = said[0]
@@ -118,10 +118,10 @@ test.serial('40 loads of 20 MiB in a row: what is no longer held is given back w
   t.true(after - before < 450, `${before} to ${after} MiB; a copy left behind by each load would be 800`)
 })
 
-test.serial('a save aborted at any moment: the file before or the new one, and the database as it was', async (t) => {
+for (const format of ['json', 'sqlite'] as const) test.serial(`${format}: a save aborted at any moment: the file before or the new one, and the database as it was`, async (t) => {
   const baseDir = tempDir(t)
   const map = large(2500, 64, 1)
-  const persistence = attach(t, map, { baseDir })
+  const persistence = attach(t, map, { baseDir, format })
   const path = await persistence.save()
   let mark = 1
   let held = 1
@@ -150,12 +150,12 @@ test.serial('a save aborted at any moment: the file before or the new one, and t
   t.is((await markOf(path, join(baseDir, 'other'))).mark, held, 'a save after them holds what the database holds')
 })
 
-test.serial('a load aborted at any moment: the content before or the new one, whole', async (t) => {
+for (const format of ['json', 'sqlite'] as const) test.serial(`${format}: a load aborted at any moment: the content before or the new one, whole`, async (t) => {
   const baseDir = tempDir(t)
   const map = large(2500, 64, 1)
-  const persistence = attach(t, map, { baseDir, batchSize: 100 })
+  const persistence = attach(t, map, { baseDir, format, batchSize: 100 })
   const [one, two] = [await persistence.save({ path: join(baseDir, 'one') }), join(baseDir, 'two')]
-  const second = attach(t, large(2400, 64, 2), { baseDir: join(baseDir, 'second') })
+  const second = attach(t, large(2400, 64, 2), { baseDir: join(baseDir, 'second'), format })
   await second.save({ path: two })
   let aborted = 0
   for (let round = 0; round < 40; round++) {

@@ -397,6 +397,30 @@ test('Appendix D: buffers that are transferred, resized or changed right after t
   t.deepEqual(told, [['a', 'b', 'c'], [1], [3], [1]])
 })
 
+both('row 16: metadata that write other entries while they are read, and vectors that lie about their length, mix nothing up', async (t, options) => {
+  const db = await openDb(t, { dimension: 3, ...options })
+  const nested = (id: string, write: () => void) => ({ id, vector: Float32Array.of(1, 2, 3), metadata: { m: { toJSON() { write(); return id } } } })
+  db.insert(nested('a', () => db.insert({ id: 'b', vector: Float32Array.of(4, 5, 6) })))
+  db.insertBatch([nested('c', () => db.insertBatch([{ id: 'd', vector: Float32Array.of(7, 8, 9) }])), { id: 'e', vector: [10, 11, 12] }])
+  await db.durable.insert(nested('f', () => void db.durable.insert({ id: 'g', vector: Float32Array.of(13, 14, 15) })))
+  const lying = Object.defineProperty(Float32Array.of(16, 17), 'length', { value: 3 })
+  t.is(thrown(() => db.insert({ id: 'h', vector: lying })).code, 'ERR_DIMENSION')
+  t.is((await rejection(db.durable.insertBatch([{ id: 'i', vector: lying }]))).code, 'ERR_DIMENSION')
+  const held = db.getMany(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'])
+  t.deepEqual([...held.vectors], [1, 2, 3, 4, 5, 6, 1, 2, 3, 7, 8, 9, 10, 11, 12, 1, 2, 3, 13, 14, 15, 0, 0, 0, 0, 0, 0])
+  t.deepEqual(held.missing, [7, 8])
+  t.deepEqual(db.get('a')!.metadata, { m: 'a' })
+})
+
+both('keys and values of metadata that need escapes come back as they were', async (t, options) => {
+  const db = await openDb(t, { dimension: 1, ...options })
+  const texts = ['"', '\\', '\n', '\u0000', '\u001f', '\u007f', '\u2028', 'é', '😀', '\ud800', 'a"b', `${'x'.repeat(100)}"`, '', 'plain text', '__proto__']
+  const metadata = JSON.parse(JSON.stringify(Object.fromEntries(texts.map((text) => [`k${text}`, text]))))
+  for (const id of ['first', 'again']) db.insert({ id, vector: [0], metadata })
+  t.deepEqual(db.get('first')!.metadata, metadata)
+  t.deepEqual(db.get('again')!.metadata, metadata)
+})
+
 test('A39, A61: counts and sizes are those of the files', async (t) => {
   const path = tempDir(t)
   const db = await openDb(t, { path, dimension: 8 })
@@ -558,7 +582,11 @@ both('save and load: archives of DatabasePersistence; a load replaces the conten
   const map = new Map()
   await attach(t, map, { baseDir: dir }).load({ path: join(dir, 'a.bin') })
   t.is(map.size, 300)
-  for (const name of ['a.json', 'a.bin']) {
+  for (const name of ['a.db', 'a.sqlite', 'a.SQLITE3']) {
+    await db.save(join(dir, name))
+    t.is(readFileSync(join(dir, name)).toString('latin1', 0, 16), 'SQLite format 3\0', name)
+  }
+  for (const name of ['a.json', 'a.bin', 'a.db']) {
     db.clear()
     db.insert({ id: 'other', vector: vectorOf(1) })
     t.is(await db.load(join(dir, name)), 300)

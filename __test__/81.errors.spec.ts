@@ -5,7 +5,7 @@
 // `…` stands for anything. A failure means that the page describes another package than this one.
 import test, { type ExecutionContext } from 'ava'
 import { createHash } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabasePersistence, PersistenceError, VectorDB, VectorStore } from 'ruvector-persistence'
 import { blocksOf, readDoc } from './helpers/docs'
@@ -139,12 +139,27 @@ const provoke: Record<string, (t: ExecutionContext) => unknown> = {
     await store.createCollection('docs')
     await store.createCollection('docs')
   },
+  ERR_CHAIN: async (t) => {
+    const store = await VectorStore.open(tempDir(t))
+    t.teardown(() => store.close())
+    await store.createCollection('docs')
+    const { path } = await store.snapshots.create()
+    const { id } = await store.snapshots.create({ incremental: true })
+    rmSync(path, { recursive: true })
+    await store.snapshots.restore(id, { target: 'other' })
+  },
+  ERR_PITR_RANGE: async (t) => {
+    const store = await VectorStore.open(tempDir(t))
+    t.teardown(() => store.close())
+    await store.createCollection('docs')
+    await store.rewind('docs', { lsn: 7 })
+  },
   ERR_NOT_FOUND: async (t) => {
     const store = await VectorStore.open(tempDir(t))
     t.teardown(() => store.close())
     await store.collection('docs')
   },
-  ERR_UNSUPPORTED: (t) => open(t, new Map(), { format: 'sqlite' }),
+  ERR_UNSUPPORTED: (t) => open(t, new Map(), { format: 'native' as never }),
   ERR_OPTION: (t) => open(t, new Map(), { maxSnapshot: 3 }),
 }
 

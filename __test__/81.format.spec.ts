@@ -9,6 +9,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { type PersistenceOptions } from 'ruvector-persistence'
+import { COMPRESSIONS, FORMATS } from './helpers/archive'
 import { blockNamed, bytesOf, readDoc } from './helpers/docs'
 import { attach } from './helpers/persistence'
 import { openRuvector } from './helpers/ruvector'
@@ -143,14 +144,14 @@ test('Files of a base folder: the names are those of the page', async (t) => {
   const table = readDoc(PAGE).split('## Files of a base folder')[1]!.split('\n## ')[0]!
   const baseDir = tempDir(t)
   const persistence = attach(t, content(), { baseDir })
-  for (const format of ['json', 'binary'] as const) {
-    for (const compression of ['none', 'gzip', 'brotli', 'zstd'] as const) await persistence.save({ format, compression })
+  for (const format of FORMATS) {
+    for (const compression of COMPRESSIONS) await persistence.save({ format, compression })
     const { id } = await persistence.createSnapshot('x', {}, { format })
     t.true(table.includes(`snapshots/<id>.${format}`))
     t.true(readdirSync(join(baseDir, 'snapshots')).includes(`${id}.${format}`))
   }
   const suffixes = [...table.matchAll(/`(\.(?:gzip|brotli|zstd))`/g)].map((match) => match[1])
-  const names = ['database.json', 'database.bin'].flatMap((name) => [name, `${name}.gzip`, ...suffixes.map((suffix) => `${name}${suffix}`)])
+  const names = ['database.json', 'database.bin', 'database.db'].flatMap((name) => [name, `${name}.gzip`, ...suffixes.map((suffix) => `${name}${suffix}`)])
   t.deepEqual(readdirSync(baseDir).sort(), ['.incremental.json', ...new Set(names), 'snapshots'].sort())
 })
 

@@ -5,10 +5,11 @@
 import { existsSync, fsyncSync, readFileSync, openSync, readSync, closeSync, statSync } from 'node:fs';
 import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
-import { DatabasePersistence, type CompressionType } from 'ruvector-persistence';
+import { DatabasePersistence, type CompressionType, type PersistenceFormat } from 'ruvector-persistence';
 import { type LoadRequest, type NativeCollection, NativeJob, load, save } from '../native.js';
 import { dimension, type EntryMap, makeCollection, makeMap, must } from './data';
 import { writeDurable } from './measure';
+import { sqlitePeer } from './sqlite';
 
 export interface Contender {
   name: string;
@@ -16,7 +17,9 @@ export interface Contender {
   prepare(count: number, folder: string): Promise<() => Promise<void> | void> | (() => Promise<void> | void);
 }
 
+/** Formats whose bytes follow one another: those that are measured with every compression. */
 type Format = 'json' | 'binary';
+const SQLITE_PEER = 'better-sqlite3:sqlite:none';
 const formats: Format[] = ['json', 'binary'];
 const compressions: CompressionType[] = ['none', 'gzip', 'brotli', 'zstd'];
 
@@ -28,7 +31,7 @@ async function attached(map: EntryMap, folder: string, options = {}): Promise<Da
   return persistence;
 }
 
-function ours(format: Format, compression: CompressionType): Contender[] {
+function ours(format: PersistenceFormat, compression: CompressionType): Contender[] {
   const file = `ours:${format}:${compression}`;
   return [
     {
@@ -81,7 +84,7 @@ function rawRead(path: string, count: number): Uint8Array {
 export const held: NativeCollection[] = [];
 
 /** The native part alone: what the budgets of the design are about. */
-function native(format: Format): Contender[] {
+function native(format: PersistenceFormat): Contender[] {
   const file = `ours:${format}:none`;
   return [
     {
@@ -229,7 +232,9 @@ export const contenders: Contender[] = [
   ...formats.flatMap((format) => compressions.flatMap((compression) => ours(format, compression))),
   ...formats.flatMap((format) => (['none', 'gzip', 'brotli'] as const).flatMap((compression) => peer(format, compression))),
   ...lines(),
-  ...formats.flatMap(native),
+  ...ours('sqlite', 'none'),
+  ...sqlitePeer(SQLITE_PEER, (folder) => fileOf(folder, SQLITE_PEER)),
+  ...[...formats, 'sqlite' as const].flatMap(native),
   ...[10, 100, 10_000].map(batch),
   ...others,
 ];

@@ -47,7 +47,7 @@ export function must<T>(answer: T | Failure): T {
 
 export function makeCollection(count: number): NativeCollection {
   const collection = new NativeCollection(dimension, 'cosine');
-  for (const { id, vector, metadata } of makeEntries(count)) must(collection.put(id, vector, JSON.stringify(metadata), 'replace', false));
+  for (const { id, vector, metadata } of makeEntries(count)) must(collection.put(id, vector, JSON.stringify(metadata), false, false));
   return collection;
 }
 

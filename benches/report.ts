@@ -66,6 +66,9 @@ function linesOf(work: 'save' | 'load'): Line[] {
     const own = `native-${work}:ours:${format}:none`;
     lines.push({ format, compression: 'none', own, peer: `${work}:${tool}:${format}:none`, remark: ', native part' });
   }
+  const peer = `${work}:better-sqlite3:sqlite:none`;
+  lines.push({ format: 'sqlite', compression: 'none', own: `${work}:ours:sqlite:none`, peer });
+  lines.push({ format: 'sqlite', compression: 'none', own: `native-${work}:ours:sqlite:none`, peer, remark: ', native part' });
   const own = `${work}:ours:json:none`;
   lines.splice(1, 0, { format: 'json', compression: 'none', own, peer: `${work}:JSON-lines:json:none`, remark: ', peer with a line an entry' });
   return lines;

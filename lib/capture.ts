@@ -38,15 +38,16 @@ export function isUnfit(captured: Captured): captured is Unfit {
   return 'failure' in captured;
 }
 
-/** Captures `{ vector, metadata }` (an entry, or the value of a Map) under its key. */
-export function capture(key: unknown, value: unknown): Captured {
+/** Captures `{ vector, metadata }` (an entry, or the value of a Map) under its key; `take` copies the vector, last of all. */
+export function capture(key: unknown, value: unknown, take: (vector: unknown, key: unknown) => Float32Array = copyVector): Captured {
   try {
     checkId(key);
     if (typeof value !== 'object' || value === null) {
       throw new PersistenceError('ERR_VECTOR_TYPE', `Entry ${showKey(key)} is ${kindOf(value)}, where an object with a vector is due`);
     }
     const { vector, metadata } = value as { vector?: unknown; metadata?: unknown };
-    return { id: key, vector: copyVector(vector, key), metadata: metadataText(metadata, `id ${showKey(key)}`) };
+    const text = metadataText(metadata, () => `id ${showKey(key)}`);
+    return { id: key, vector: take(vector, key), metadata: text };
   } catch (thrown) {
     return { id: key, failure: asFailure(thrown, key) };
   }
@@ -56,7 +57,7 @@ export function capture(key: unknown, value: unknown): Captured {
 export function keep(key: unknown, vector: Float32Array, metadata: string | null): Captured {
   try {
     checkId(key);
-    checkLength(vector, key);
+    checkLength(vector.length, key);
     return { id: key, vector, metadata };
   } catch (thrown) {
     return { id: key, failure: asFailure(thrown, key) };
@@ -88,12 +89,26 @@ export function wellFormed(text: string): string {
 /** A copy of a Float32Array or an array of numbers, in a buffer of its own. */
 export function copyVector(value: unknown, key: unknown): Float32Array {
   const copy = types.isFloat32Array(value) ? copyFloats(value, key) : copyArray(value, key);
-  checkLength(copy, key);
+  checkLength(copy.length, key);
   return copy;
 }
 
-function checkLength(vector: Float32Array, key: unknown): void {
-  const length = vector.length;
+/** The length of a typed array that no property of its own can hide. */
+const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Float32Array.prototype), 'length')!.get! as (this: Float32Array) => number;
+
+let lent = new Float32Array(0);
+
+/** The same for those who hand the copy on before anything else is called: the next call uses its buffer again. */
+export function borrowVector(value: unknown, key: unknown): Float32Array {
+  if (!types.isFloat32Array(value)) return copyVector(value, key);
+  const length = lengthOf.call(value);
+  checkLength(length, key);
+  if (lent.length !== length) lent = new Float32Array(length);
+  lent.set(value);
+  return lent;
+}
+
+function checkLength(length: number, key: unknown): void {
   if (length === 0) throw new PersistenceError('ERR_DIMENSION', `Vector of ${whose(key)} has 0 numbers: it is empty, or its buffer was detached`);
   if (length > DIMENSION_MAX) throw new PersistenceError('ERR_DIMENSION', `Vector of ${whose(key)} has ${length} numbers, the limit is ${DIMENSION_MAX}`);
 }

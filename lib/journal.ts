@@ -212,7 +212,7 @@ export function putInto(collection: NativeCollection, entry: Entry, rule: Rule):
   if (expected > 0 && entry.vector.length !== expected) {
     return new PersistenceError('ERR_DIMENSION', `Vector of id ${showKey(entry.id)} has ${entry.vector.length} numbers, the database has ${expected}`);
   }
-  const result = collection.put(entry.id, entry.vector, entry.metadata, rule, true);
+  const result = collection.put(entry.id, entry.vector, entry.metadata, rule === 'ruvector', true);
   return isFailure(result) ? toError(result) : null;
 }
 

@@ -29,17 +29,17 @@ interface Walk {
   chars: number;
 }
 
-/** The JSON text of an object; null when there is no metadata (undefined or null). `of` names its owner in the error. */
-export function metadataText(value: unknown, of: string): string | null {
+/** The JSON text of an object; null when there is no metadata (undefined or null). `of` names its owner, for the error. */
+export function metadataText(value: unknown, of: () => string): string | null {
   if (value === undefined || value === null) return null;
   const walk: Walk = { around: [], place: [], keys: 0, chars: 0 };
   try {
     const text = write(value, '', walk);
     if (text === undefined || !text.startsWith('{')) throw new Refusal('ERR_METADATA', `is ${kindOf(value)}, where an object is due`);
-    if (Buffer.byteLength(text) > BYTES_MAX) throw tooLong();
+    if (text.length > BYTES_MAX / 3 && Buffer.byteLength(text) > BYTES_MAX) throw tooLong();
     return text;
   } catch (thrown) {
-    const where = `Metadata of ${of}`;
+    const where = `Metadata of ${of()}`;
     if (!(thrown instanceof Refusal)) {
       throw new PersistenceError('ERR_METADATA', `${where} cannot be read at ${show(walk.place)}`, { cause: thrown });
     }
@@ -61,16 +61,39 @@ function tooLong(): Refusal {
   return new Refusal('ERR_LIMIT', `is longer than the limit of ${BYTES_MAX} bytes of JSON text`);
 }
 
+/** What stands in quotes as it is, and is ASCII; JSON.stringify says the same of everything else, and more slowly. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+function quoted(text: string): string {
+  return text.length < 64 && PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+/** Keys in quotes: entries of one database have the same ones. */
+const names = new Map<string, string>();
+const NAMES_MAX = 1000;
+const NAME_CHARS_MAX = 100;
+
+function nameOf(key: string): string {
+  const known = names.get(key);
+  if (known !== undefined) return known;
+  const name = quoted(key);
+  if (key.length <= NAME_CHARS_MAX) {
+    if (names.size >= NAMES_MAX) names.clear();
+    names.set(key, name);
+  }
+  return name;
+}
+
 /** The text of one value; undefined when it is a member to be left out. */
 function write(value: unknown, key: string, walk: Walk): string | undefined {
   switch (typeof value) {
     case 'string':
       walk.chars += value.length;
       if (walk.chars > BYTES_MAX) throw tooLong();
-      return JSON.stringify(value);
+      return quoted(value);
     case 'number':
       if (!Number.isFinite(value)) throw new Refusal('ERR_METADATA', `holds ${value}, which JSON does not have,`);
-      return Object.is(value, -0) ? '-0' : String(value);
+      return value === 0 && Object.is(value, -0) ? '-0' : String(value);
     case 'boolean':
       return value ? 'true' : 'false';
     case 'undefined':
@@ -118,7 +141,7 @@ function writeArray(value: readonly unknown[], walk: Walk): string {
 
 function writeRecord(value: object, walk: Walk): string {
   // Maps, Sets, Promises, Errors, boxed numbers and the like have no members that JSON would keep.
-  if (!types.isProxy(value) && Object.prototype.toString.call(value) !== '[object Object]') {
+  if (Object.prototype.toString.call(value) !== '[object Object]' && !types.isProxy(value)) {
     throw new Refusal('ERR_METADATA', `holds ${kindOf(value)}, which JSON does not have,`);
   }
   const keys = Object.keys(value);
@@ -130,7 +153,7 @@ function writeRecord(value: object, walk: Walk): string {
     walk.place.pop();
     if (member === undefined) continue;
     walk.chars += key.length;
-    text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${member}`;
+    text += text === '' ? `${nameOf(key)}:${member}` : `,${nameOf(key)}:${member}`;
   }
   return `{${text}}`;
 }

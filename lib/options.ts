@@ -1,10 +1,10 @@
 /**
  * The options of the constructor and of every call: which names there are, their defaults, and what a combination means.
  *
- * Promises: whatever is returned is complete, checked and private. Formats and options that belong to the store are
- * refused by name with ERR_UNSUPPORTED. Nothing here touches the disk or a database.
+ * Promises: whatever is returned is complete, checked and private. The format and the options that belong to the store
+ * are refused by name with ERR_UNSUPPORTED. Nothing here touches the disk or a database.
  */
-import { join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import type {
   CompressionOptions, CompressionType, DistanceMetric, ExportOptions, ExportRuvectorOptions, ImportOptions, LoadOptions,
   PersistenceFormat, PersistenceOptions, RecoverOptions, RestoreOptions, SaveOptions, SnapshotOptions,
@@ -14,12 +14,9 @@ import { kindOf } from './describe';
 import { PersistenceError, wrongType, wrongValue } from './errors';
 import { isNameOfWal, isWal, readWal, type StoredSettings } from './log/options';
 
-/** Formats that this version writes and reads. */
-export type ArchiveFormat = 'json' | 'binary';
-
 /** How one archive is written. */
 export interface ArchiveOptions {
-  format: ArchiveFormat;
+  format: PersistenceFormat;
   compression: CompressionType;
   level?: number;
 }
@@ -30,7 +27,7 @@ export interface Settings {
   readonly baseDir: string;
   /** Absolute, so that a later change of the working directory does not matter. */
   readonly base: string;
-  readonly format: ArchiveFormat;
+  readonly format: PersistenceFormat;
   readonly compression: CompressionType;
   readonly compressionLevel?: number;
   readonly incremental: boolean;
@@ -45,7 +42,7 @@ export interface Settings {
   readonly wal: StoredSettings | null;
 }
 
-const FORMATS = ['json', 'binary'];
+const FORMATS: readonly PersistenceFormat[] = ['json', 'binary', 'sqlite'];
 const COMPRESSIONS = ['none', 'gzip', 'brotli', 'zstd'];
 const LEVELS: Record<string, readonly [number, number]> = { gzip: [0, 9], brotli: [0, 11], zstd: [1, 22] };
 const INTERVAL_MAX = 2 ** 31 - 1;
@@ -57,8 +54,8 @@ const STORE_OPTIONS = new Set([
 ]);
 
 export const isFormat: Check = (value, name) => {
-  if (value === 'sqlite' || value === 'native') {
-    throw new PersistenceError('ERR_UNSUPPORTED', `Format '${value}' is not supported by this version; use ${FORMATS.map((f) => `'${f}'`).join(' or ')}`);
+  if (value === 'native') {
+    throw new PersistenceError('ERR_UNSUPPORTED', `Format 'native' is not supported by this version; use ${FORMATS.map((f) => `'${f}'`).join(', ')}`);
   }
   isOneOf(FORMATS)(value, name);
 };
@@ -88,7 +85,7 @@ export function readSettings(given: unknown): Settings {
   return {
     baseDir: options.baseDir,
     base: resolve(options.baseDir),
-    format: (options.format ?? 'json') as ArchiveFormat,
+    format: options.format ?? 'json',
     compression,
     compressionLevel: options.compressionLevel,
     incremental: options.incremental ?? false,
@@ -162,7 +159,7 @@ export function archiveOptions(
   const compression = chooseCompression(given, configured.compression, compressByDefault);
   const level = given.compressionLevel ?? (compression === configured.compression ? configured.compressionLevel : undefined);
   checkLevel(compression, level);
-  const format = (given.format ?? configured.format) as ArchiveFormat;
+  const format = given.format ?? configured.format;
   return level === undefined ? { format, compression } : { format, compression, level };
 }
 
@@ -185,11 +182,19 @@ function checkLevel(compression: CompressionType, level: number | undefined): vo
   }
 }
 
-const EXTENSIONS: Record<ArchiveFormat, string> = { json: '.json', binary: '.bin' };
+const EXTENSIONS: Record<PersistenceFormat, readonly [string, ...string[]]> = {
+  json: ['.json'], binary: ['.bin', '.msgpack', '.mpk'], sqlite: ['.db', '.sqlite', '.sqlite3'],
+};
+
+/** The format that the name of a file asks for; without one that is known, JSON. */
+export function formatOf(path: string): PersistenceFormat {
+  const extension = extname(path).toLowerCase();
+  return FORMATS.find((format) => EXTENSIONS[format].includes(extension)) ?? 'json';
+}
 
 /** Where `save()` writes when it is given no path. */
 export function defaultPath(settings: Settings, archive: ArchiveOptions): string {
-  const name = `database${EXTENSIONS[archive.format]}${archive.compression === 'none' ? '' : `.${archive.compression}`}`;
+  const name = `database${EXTENSIONS[archive.format][0]}${archive.compression === 'none' ? '' : `.${archive.compression}`}`;
   const asGiven = join(settings.baseDir, name);
   const absolute = join(settings.base, name);
   // The base folder stays where it was at construction, also when the working directory has changed since.

@@ -8,13 +8,15 @@ import type {
   CheckpointReport, CollectionOptions, CompactionReport, CompactOptions, DatabaseLoadOptions, DatabaseSaveOptions, DurableWrites, ManyVectors, MmapOptions,
   MmapRegion, MmapStats, NewVectorEntry, RecoveryReport, SaveReport, SearchQuery, SearchResult, StoredEntry, VectorDBOptions, VectorStatistics, VectorStats, WalStatus,
 } from '../index';
+import { borrowVector } from './capture';
 import { isBoolean } from './checks';
 import { closedDatabase, PersistenceError, unwrap, wrongType } from './errors';
 import { loadFrom, saveTo } from './vector-db/archives';
 import { Core, expose } from './vector-db/core';
 import { Durable } from './vector-db/durable';
 import { readCollection, readDatabase, readMmapEnable } from './vector-db/options';
-import { eachEntry, eachEntryLater, eachId, entryOf } from './vector-db/pages';
+import { eachEntry, eachEntryLater, eachId } from './vector-db/pages';
+import { readMany, readOne } from './vector-db/reads';
 import { checkpoint, compact, mmapStats, readCompact, readRegions, recoveryOf, statistics } from './vector-db/reports';
 import { readQuery, search } from './vector-db/search';
 import { type Change, clearing, deleting, putting, puttingBatch, readBatch, readEntry, readId, readIds, settingMetadata } from './vector-db/writes';
@@ -25,7 +27,7 @@ export class VectorDB {
   #failure: unknown = null;
   #closing: Promise<void> | null = null;
   readonly path: string | null;
-  readonly durable: DurableWrites = new Durable(() => (this.#core ? this.#open() : this.#ready()));
+  readonly durable: DurableWrites = new Durable({ now: () => (this.#core === null && this.#closing === null ? null : this.#open()), later: () => this.#ready() });
 
   /** A `Core` in the place of options: a collection that is open already. */
   constructor(options: VectorDBOptions | Core = {}) {
@@ -87,7 +89,7 @@ export class VectorDB {
 
   insert(entry: NewVectorEntry): string {
     this.#open();
-    const read = readEntry(entry);
+    const read = readEntry(entry, borrowVector);
     putting(read)(this.#open().collection, false);
     return read.id;
   }
@@ -96,16 +98,15 @@ export class VectorDB {
     this.#open();
     const read = readBatch(entries);
     puttingBatch(read)(this.#open().collection, false);
-    return read.map(({ id }) => id);
+    return read.ids;
   }
 
   get(id: string): StoredEntry | null {
-    const found = unwrap(this.#open().collection.get(readId(id)));
-    return found === null ? null : entryOf(id, found.vector, found.metadata == null ? null : (JSON.parse(found.metadata) as Record<string, any>));
+    return readOne(this.#open(), readId(id));
   }
 
   getMany(ids: readonly string[]): ManyVectors {
-    return unwrap(this.#open().collection.getMany(readIds(ids)));
+    return readMany(this.#open(), readIds(ids));
   }
 
   has(id: string): boolean {

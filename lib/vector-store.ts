@@ -4,19 +4,26 @@
  * Promises: of a collection there is one `VectorDB` at a time while it is open, whoever asks for it; calls that open,
  * make, rename or drop happen one after another. A store that is read-only opens each collection on its own, without a lock.
  */
-import type { CollectionOptions, VectorStoreOptions } from '../index';
+import type {
+  CollectionOptions, Moments, RestorePoint, RewindOptions, RewindReport, SnapshotFolderOptions, VectorStoreOptions, WalReplayOptions, WalReplayReport,
+} from '../index';
 import { isBoolean, isString, readOptions } from './checks';
 import { closedDatabase, PersistenceError, unwrap, wrongType } from './errors';
 import type { NativeStore } from './native';
 import { Core, newSettings, openStore } from './vector-db/core';
 import { readCollection, readFolder } from './vector-db/options';
 import { VectorDB } from './vector-db';
+import { createRestorePoint, moments, rewind, walReplay } from './vector-store/history';
+import { type Operate, operateOn } from './vector-store/operate';
+import { Snapshots } from './vector-store/snapshots';
 
 export class VectorStore {
   readonly path: string;
   readonly readOnly: boolean;
+  readonly snapshots: Snapshots;
   #store: NativeStore;
   readonly #open = new Map<string, { readonly db: VectorDB; readonly core: Core }>();
+  readonly #operate: Operate;
   #turn: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | null = null;
 
@@ -26,6 +33,8 @@ export class VectorStore {
     this.path = path;
     this.readOnly = readOnly;
     this.#store = store;
+    this.#operate = <T>(operation: string, request: object, signal?: AbortSignal) => this.#inTurn(() => operateOn(store)<T>(operation, request, signal));
+    this.snapshots = new Snapshots(this.#operate);
   }
 
   static async open(path: string, options?: VectorStoreOptions): Promise<VectorStore> {
@@ -104,6 +113,22 @@ export class VectorStore {
       await this.#open.get(from)?.db.close();
       unwrap(await this.#store.rename(from, to));
     });
+  }
+
+  async moments(collection: string, options?: SnapshotFolderOptions): Promise<Moments> {
+    return moments(this.#operate, collection, options);
+  }
+
+  async createRestorePoint(collection: string, name: string): Promise<RestorePoint> {
+    return createRestorePoint(this.#operate, collection, name);
+  }
+
+  async rewind(collection: string, options: RewindOptions): Promise<RewindReport> {
+    return rewind(this.#operate, collection, options);
+  }
+
+  async walReplay(collection: string, options?: WalReplayOptions): Promise<WalReplayReport> {
+    return walReplay(this.#operate, collection, options);
   }
 
   #checkWritable(): void {

@@ -4,8 +4,8 @@
 //! decreases. Costs nothing when nobody listens. Shared by the threads of the call.
 
 use crate::error::{Error, Kind, Result};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const REPORT_INTERVAL: Duration = Duration::from_millis(33);
@@ -33,10 +33,21 @@ struct Gate {
     percentage: f64,
 }
 
+/// Whether a call was cancelled, for what outlives a borrow of its `Control`.
+#[derive(Debug, Clone, Default)]
+pub struct Cancellation(Arc<AtomicBool>);
+
+impl Cancellation {
+    /// Whether it was.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Progress and cancellation of one call.
 #[derive(Default)]
 pub struct Control {
-    cancelled: AtomicBool,
+    cancelled: Cancellation,
     sink: Option<Sink>,
     gate: Mutex<Gate>,
 }
@@ -49,12 +60,17 @@ impl Control {
 
     /// Asks the call to stop at its next check.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.cancelled.0.store(true, Ordering::Relaxed);
+    }
+
+    /// The same question for a callback of another library.
+    pub fn cancellation(&self) -> Cancellation {
+        self.cancelled.clone()
     }
 
     /// `Err(Aborted)` once the caller cancelled.
     pub fn check(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) {
+        if self.cancelled.is_cancelled() {
             return Err(Error::new(Kind::Aborted, "the call was aborted"));
         }
         Ok(())
@@ -84,7 +100,6 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[test]
     fn reports_are_coalesced_and_never_go_back() {

@@ -1,9 +1,13 @@
-// What an archive holds, and whether that is what a ruvector database holds.
+// The formats and compressions of archives, what an archive holds, and whether that is what a ruvector database holds.
 import { readFileSync } from 'node:fs'
 import type { ExecutionContext } from 'ava'
 import type { DatabasePersistence, DatabaseState } from 'ruvector-persistence'
 import { contentOfRuvector, type Ruvector } from './ruvector'
 import { contentOf } from './vectors'
+
+/** All that an archive can be written in; a test that holds for each of them goes over these. */
+export const FORMATS = ['json', 'binary', 'sqlite'] as const
+export const COMPRESSIONS = ['none', 'gzip', 'brotli', 'zstd'] as const
 
 /** An uncompressed JSON archive. */
 export function readState(path: string): DatabaseState {

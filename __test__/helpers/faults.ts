@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabasePersistence } from 'ruvector-persistence'
+import { getLoadablePath } from 'sqlite-vec'
 
 export const fixtures = join(__dirname, '..', 'fixtures', 'faults')
 const requireAll = process.env.REQUIRE_ALL === '1'
@@ -24,6 +25,9 @@ const answers = (program: string, ...args: string[]): boolean => spawnSync(progr
 
 export const linux = { there: process.platform === 'linux', what: 'Linux' }
 export const strace = { there: linux.there && answers('strace', '-qq', '-o', '/dev/null', 'true'), what: 'strace that may trace' }
+/** With extensions, which the shell of macOS lacks. */
+export const sqlite3 = { there: answers('sqlite3', ':memory:', `.load ${getLoadablePath().replace(/\.[^.]+$/, '')}`, 'SELECT vec_version()'), what: 'the sqlite3 shell, with extensions' }
+export const zstd = { there: answers('zstd', '--version'), what: 'the program zstd' }
 export const compiler = { there: linux.there && answers('cc', '--version'), what: 'a C compiler' }
 export const mounts = { there: linux.there && mountTry(), what: 'root, to mount a tmpfs' }
 

@@ -25,7 +25,7 @@ export interface Peer {
   close(): Promise<unknown> | void;
 }
 
-const from = createRequire(join(process.env['PEERS'] ?? process.cwd(), 'peers.js'));
+export const from = createRequire(join(process.env['PEERS'] ?? process.cwd(), 'peers.js'));
 
 function lmdb(folder: string, durable: boolean): Peer {
   const { open } = from('lmdb');

@@ -67,6 +67,20 @@ pub fn record(data: &[u8]) {
 }
 
 /// A log file: read, applied, judged, read past damage.
+/// Records that are read from portions, and where that ends.
+fn decoded_ahead(mut reader: LogReader<'_>, bytes: &[u8]) -> (usize, u64) {
+    let mut offset = reader.offset();
+    while let Some(portion) = reader.portion_at(offset) {
+        offset = portion.end();
+        reader.take(portion.decoded(bytes));
+    }
+    let mut records = 0;
+    while let Ok(Some(_)) = reader.next_record() {
+        records += 1;
+    }
+    (records, reader.offset())
+}
+
 pub fn wal_file(data: &[u8]) {
     let Some(bytes) = input(data, repair::wal) else { return };
     let (path, first_lsn) = (Path::new("log"), word(&bytes, HEADER_BYTES + 16).unwrap_or(1));
@@ -82,10 +96,11 @@ pub fn wal_file(data: &[u8]) {
         records += 1;
         comes_back(&found);
         if collection.check(&found.change).is_ok() {
-            collection.replay(found.last_lsn(), &found.change).unwrap();
+            collection.replay(found.last_lsn(), found.change).unwrap();
         }
     }
     assert_eq!(collection.version().entries().map(Result::unwrap).count(), collection.len());
+    assert_eq!(decoded_ahead(open(None).unwrap(), &bytes), (records, reader.offset()), "the same as in order");
     let proven = reader.proven();
     assert!(proven.length <= reader.offset() && proven.length >= FRAMES_START as u64);
     assert!(reader.unproven().count() <= records);

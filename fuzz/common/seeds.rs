@@ -58,7 +58,10 @@ pub fn record() -> Vec<Vec<u8>> {
 fn log(records: &[Vec<u8>], zeros: u64) -> Vec<u8> {
     let files = Files::default();
     let mut log = LogFile::create(&files, Path::new("log"), OWNER, (NUMBER, 1), false, zeros).unwrap();
-    log.append(records.iter().map(Vec::as_slice)).unwrap();
+    for bytes in records {
+        let (_, synced) = record::peek(bytes).unwrap();
+        log.append_records(std::iter::once(bytes.as_slice()), synced).unwrap();
+    }
     files.bytes(log.path()).unwrap()
 }
 

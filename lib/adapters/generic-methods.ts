@@ -103,7 +103,7 @@ function updateMetadata(can: { read: boolean }): Tracked {
       if (can.read) return { args, ids: [id], record: (_result, recorder) => recorder.unsure(id) };
       let text: ReturnType<typeof metadataText> | { id: unknown; failure: PersistenceError };
       try {
-        text = metadataText(metadata, `id ${showKey(id)}`);
+        text = metadataText(metadata, () => `id ${showKey(id)}`);
       } catch (failure) {
         text = { id, failure: failure as PersistenceError };
       }

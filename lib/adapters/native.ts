@@ -4,10 +4,10 @@
  * Nothing is wrapped and nothing is adopted: every save reads the collection as it is at that moment, whoever wrote to it
  * and how. A load puts the new content in the place of the old one in one step, what was written meanwhile included.
  */
+import { batchOf, putBatch } from '../batch';
 import { unwrap } from '../errors';
 import type { NativeCollection } from '../native';
 import type { Core } from '../vector-db/core';
-import { puttingBatch } from '../vector-db/writes';
 import type { Adapter, Row } from './adapter';
 
 /** `open` gives the database once it is open. */
@@ -16,7 +16,7 @@ export function nativeAdapter(open: () => Promise<Core>): Adapter {
   const write = async (rows: readonly Row[]): Promise<void> => {
     const entries = rows.map(({ id, vector, metadata }) => ({ id, vector, metadata: metadata === null ? null : JSON.stringify(metadata) }));
     const core = await open();
-    await core.commits.wait(puttingBatch(entries)(core.collection, true));
+    await core.commits.wait(putBatch(core.collection, batchOf(entries), true));
   };
   return {
     kind: 'native',

@@ -152,7 +152,7 @@ export class Log implements Sink {
       const { commits } = this.store;
       const records = writeIds(ids, this.journal.collection, this.collection, clear);
       // An id that was gone already may have been removed by a record that is still on its way.
-      await (records === null ? commits.settled() : commits.acknowledged(records.first, records.last));
+      await (records === null ? commits.settled() : commits.wait(records.last, undefined, records.first));
     } catch (error) {
       for (const id of ids) this.#due.add(id);
       this.#wholeDue ||= clear;

@@ -4,7 +4,7 @@
  * Promises: one process has it at a time (ERR_LOCKED); the settings are those that are wanted now; what was opened in vain
  * is closed again, and a later call may try anew. It writes no entry.
  */
-import { Commits } from './commits';
+import { Commits } from '../commits';
 import { closedError, type PersistenceError, unwrap } from '../errors';
 import { native, type NativeCollection, type NativeStore } from '../native';
 import { adjusted, initial, type StoredSettings } from './options';
@@ -78,7 +78,6 @@ export class LogStore {
   async close(): Promise<void> {
     this.phase = 'ended';
     this.#failure = null;
-    this.#open?.commits.end();
     unwrap(await this.#open?.store.close());
   }
 }

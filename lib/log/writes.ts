@@ -4,6 +4,8 @@
  * Promises: all entries of one call are one record, so that a crash leaves all of them or none, unless they are too many
  * for a record. It waits for nothing.
  */
+import { batchOf, putBatch } from '../batch';
+import type { Entry } from '../capture';
 import { unwrap } from '../errors';
 import type { NativeCollection } from '../native';
 
@@ -23,11 +25,11 @@ export function writeIds(ids: Iterable<string>, from: NativeCollection, to: Nati
     last = lsn;
   };
   if (clear) note(unwrap(to.clear(true)));
-  const batch = new Batch(to);
+  const batch = new Gathered(to);
   for (const id of ids) {
     const found = unwrap(from.get(id));
     if (found === null) note(unwrap(to.delete(id, true)));
-    else if (batch.add(id, found.vector, found.metadata ?? null)) note(batch.write());
+    else if (batch.add({ id, vector: found.vector, metadata: found.metadata ?? null })) note(batch.write());
   }
   note(batch.write());
   return first === 0 ? null : { first, last };
@@ -39,35 +41,27 @@ export function isMisfit(from: NativeCollection, to: NativeCollection, mayReplac
   return due !== held && due > 0 && held > 0 && (mayReplace || to.length === 0);
 }
 
-class Batch {
-  #ids: string[] = [];
-  #vectors: Float32Array[] = [];
-  #metadata: (string | null)[] = [];
+/** Entries that become one record. */
+class Gathered {
+  #entries: Entry[] = [];
   #bytes = 0;
 
   constructor(readonly to: NativeCollection) {}
 
   /** Whether it is as large as a record should be. */
-  add(id: string, vector: Float32Array, metadata: string | null): boolean {
-    this.#ids.push(id);
-    this.#vectors.push(vector);
-    this.#metadata.push(metadata);
-    this.#bytes += vector.byteLength + (metadata?.length ?? 0) * 3 + id.length * 3;
+  add(entry: Entry): boolean {
+    this.#entries.push(entry);
+    this.#bytes += entry.vector.byteLength + ((entry.metadata?.length ?? 0) + entry.id.length) * 3;
     return this.#bytes >= RECORD_BYTES;
   }
 
   /** The LSN; 0 when there was nothing. */
   write(): number {
-    const [ids, vectors, metadata] = [this.#ids, this.#vectors, this.#metadata];
-    this.#ids = [];
-    this.#vectors = [];
-    this.#metadata = [];
+    const entries = this.#entries;
+    this.#entries = [];
     this.#bytes = 0;
-    if (ids.length === 0) return 0;
-    if (ids.length === 1) return unwrap(this.to.put(ids[0]!, vectors[0]!, metadata[0]!, 'replace', true));
-    const dimension = vectors[0]!.length;
-    const all = new Float32Array(dimension * vectors.length);
-    vectors.forEach((vector, row) => all.set(vector, row * dimension));
-    return unwrap(this.to.putBatch(ids, all, metadata, true));
+    if (entries.length !== 1) return putBatch(this.to, batchOf(entries), true);
+    const { id, vector, metadata } = entries[0]!;
+    return unwrap(this.to.put(id, vector, metadata, false, true));
   }
 }

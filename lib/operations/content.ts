@@ -3,7 +3,7 @@
  * then bring the database there by the difference.
  * Promises: until the file has passed every check the database is not touched; writes that the user makes meanwhile win.
  */
-import type { CallOptions, LoadReport } from '../../index';
+import type { CallOptions, LoadReport, PersistenceFormat } from '../../index';
 import { apply, type Applied } from '../apply';
 import { PersistenceError, toError, unwrap } from '../errors';
 import { native, type LoadRequest, type NativeCollection, type NativeJob } from '../native';
@@ -16,7 +16,7 @@ export interface ContentRequest {
   /** The file, or the snapshot, for messages and the report. */
   readonly source: string;
   readonly path: string;
-  readonly format?: 'json' | 'binary';
+  readonly format?: PersistenceFormat;
   readonly verify: boolean;
   /** Entries of the file are put over the content; otherwise they replace it. */
   readonly merge: boolean;

@@ -13,7 +13,7 @@ export async function createSnapshot(session: Session, name: unknown, metadata: 
   const options = readSnapshot(given);
 
   // Interpret options
-  const text = metadataText(metadata, `snapshot ${JSON.stringify(name.slice(0, 80))}`) ?? undefined;
+  const text = metadataText(metadata, () => `snapshot ${JSON.stringify(name.slice(0, 80))}`) ?? undefined;
   const { format, compression, level } = archiveOptions(options, session.settings);
   const { base: baseDir, maxSnapshots } = session.settings;
 

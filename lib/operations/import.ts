@@ -9,9 +9,8 @@ export async function importFrom(session: Session, given: unknown): Promise<void
   const options = readImport(given);
 
   // Interpret options
-  const { path: source, verifyChecksum: verify = true, clear = false } = options;
+  const { path: source, format, verifyChecksum: verify = true, clear = false } = options;
   const path = Session.absolute(source);
-  const format = options.format as 'json' | 'binary' | undefined;
 
   await replaceContent(session, options, { operation: 'import', source, path, format, verify, merge: !clear, read: native.load });
 }

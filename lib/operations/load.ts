@@ -15,9 +15,8 @@ export async function load(session: Session, given: unknown): Promise<void> {
   const options = readLoad(given);
 
   // Interpret options
-  const { path: source, verifyChecksum: verify = true } = options;
+  const { path: source, format, verifyChecksum: verify = true } = options;
   const path = Session.absolute(source);
-  const format = options.format as 'json' | 'binary' | undefined;
 
   await replaceContent(session, options, { operation: 'load', source, path, format, verify, merge: false, read: native.load });
 }

@@ -2,12 +2,12 @@
  * `save` and `load` of a database: archives as `DatabasePersistence` writes them.
  * Promises: a load checks the whole file first and then replaces the content in one step, also in a crash.
  */
-import { extname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { DatabaseLoadOptions, DatabaseSaveOptions, SaveReport } from '../../index';
 import { isBoolean, isFunction, isSignal, isString, readOptions } from '../checks';
 import { toError, unwrap, wrongType } from '../errors';
 import { native, type NativeCollection } from '../native';
-import { archiveOptions, isCompression, isFormat, isLevel } from '../options';
+import { archiveOptions, formatOf, isCompression, isFormat, isLevel } from '../options';
 import { Call } from '../progress';
 
 const call = { onProgress: isFunction, signal: isSignal };
@@ -21,8 +21,7 @@ function readPath(path: unknown, what: string): string {
 export async function saveTo(collection: NativeCollection, to: unknown, given: unknown): Promise<SaveReport> {
   const options = readOptions<DatabaseSaveOptions>(given, 'save', { format: isFormat, compress: isBoolean, compression: isCompression, compressionLevel: isLevel, ...call });
   const path = readPath(to, 'save');
-  const binary = ['.bin', '.msgpack', '.mpk'].includes(extname(path).toLowerCase());
-  const archive = archiveOptions(options, { format: binary ? 'binary' : 'json', compression: 'none' });
+  const archive = archiveOptions(options, { format: formatOf(path), compression: 'none' });
   const run = new Call(options);
   try {
     const { bytes, count, dimension, checksum, timestamp } = await run.native((job) => native.save(collection, path, archive, 'save', job));

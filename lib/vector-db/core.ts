@@ -52,6 +52,8 @@ export function coreOf(db: object): (() => Promise<Core>) | null {
 
 export class Core {
   readonly site: Site;
+  /** What the last entry that was read had; whoever reads is told when it is another one. */
+  dimension = 0;
   #held: Held;
   readonly #onError: ((error: Error) => void) | undefined;
   readonly #onClose: () => Promise<void>;

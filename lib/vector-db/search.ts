@@ -41,7 +41,7 @@ const checks: Record<keyof SearchQuery | 'efSearch', Check> = {
 export function readQuery(given: unknown): Query {
   if (typeof given !== 'object' || given === null) throw wrongType(`search needs an object { vector, k }, got ${kindOf(given)}`);
   const { vector, k = K_DEFAULT, filter, threshold, includeVectors = false, includeMetadata = true } = readOptions<SearchQuery>(given, 'search', checks as never);
-  const text = metadataText(filter, 'the filter of a search');
+  const text = metadataText(filter, () => 'the filter of a search');
   return {
     vector: copyVector(vector, QUERY),
     k,

@@ -2,16 +2,20 @@
 //!
 //! Both stream in bounded memory and work on every core. Reading checks everything that can be checked before it
 //! says that the archive is good: what it hands out before that is to be kept apart from live data.
+//!
+//! JSON and MessagePack are streams; a SQLite database is a file, so both directions are told of a path beside which
+//! scratch files can be made.
 
 mod expect;
 mod json;
 mod msgpack;
 mod read;
+mod sqlite;
 mod stream;
 mod write;
 
 pub use expect::Expect;
-pub use read::{Sink, Source, read};
+pub use read::{Sink, Source, Stored, read};
 pub use write::{Content, Written, write};
 
 use crate::codec::Compression;
@@ -24,27 +28,29 @@ pub enum Format {
     Json,
     /// The same as MessagePack.
     Binary,
+    /// The same as a SQLite database.
+    Sqlite,
 }
 
 impl Format {
-    /// The name in options.
+    /// All of them, in the order in which they are named to people.
+    pub const ALL: [Format; 3] = [Format::Json, Format::Binary, Format::Sqlite];
+
+    /// The name in options, and the extension of a snapshot's file.
     pub fn name(self) -> &'static str {
         match self {
             Format::Json => "json",
             Format::Binary => "binary",
+            Format::Sqlite => "sqlite",
         }
     }
 
     /// The format of that name.
     pub fn named(name: &str) -> Result<Self> {
-        match name {
-            "json" => Ok(Format::Json),
-            "binary" => Ok(Format::Binary),
-            "sqlite" => {
-                Err(Error::new(Kind::Unsupported, "format 'sqlite' is not supported yet; use 'json' or 'binary'"))
-            }
-            _ => Err(Error::new(Kind::Unsupported, format!("format '{name}' is not one of json, binary"))),
-        }
+        Format::ALL
+            .into_iter()
+            .find(|format| format.name() == name)
+            .ok_or_else(|| Error::new(Kind::Unsupported, format!("format '{name}' is not one of json, binary, sqlite")))
     }
 }
 
@@ -79,10 +85,12 @@ mod tests {
     }
 
     #[test]
-    fn both_formats_give_back_what_was_written_wherever_blocks_are_cut() {
+    fn every_format_gives_back_what_was_written_wherever_blocks_are_cut() {
         let (entries, control) = (entries(), Control::default());
         let description = Description { dimension: Some(64), metric: Some(Metric::Dot) };
-        for format in [Format::Json, Format::Binary] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = &directory.path().join("x");
+        for format in Format::ALL {
             let content = Content {
                 description,
                 count: entries.len() as u64,
@@ -92,14 +100,15 @@ mod tests {
                 operation: "save",
             };
             let options = Options { format, compression: Compression::None, level: None };
-            let (bytes, written) = write(content, options, Vec::new(), &control).unwrap();
-            let (length, mut found) = (bytes.len() as u64, Vec::new());
+            let (bytes, written) = write(content, options, path, Vec::new(), &control).unwrap();
+            let stored = Stored { length: bytes.len() as u64, path, is_file: false };
+            let mut found = Vec::new();
             let expect = Expect { verify: true, description, format: Some(format) };
             let mut keep = |batch| {
                 found.extend(batch);
                 Ok(())
             };
-            let source = read(std::io::Cursor::new(bytes), length, &expect, "load", &control, &mut keep).unwrap();
+            let source = read(std::io::Cursor::new(bytes), stored, &expect, "load", &control, &mut keep).unwrap();
             assert_eq!(source.head.checksum.as_ref(), Some(&written.checksum));
             assert_eq!(found.len(), entries.len());
             assert!(found.iter().zip(&entries).all(|(found, entry)| found.same_bits(entry)));

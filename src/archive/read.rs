@@ -2,13 +2,14 @@
 
 use super::expect::{Entries, Expect};
 use super::stream::Stream;
-use super::{Format, json, msgpack};
+use super::{Format, json, msgpack, sqlite};
 use crate::codec::{self, Blocks, Compression, Counted};
 use crate::control::Control;
 use crate::error::{Error, Kind, Result};
 use crate::format::Entry;
 use crate::format::state_json::Head;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,14 +29,33 @@ pub struct Source {
 /// Takes the entries that were read, checked one by one but not yet as a whole.
 pub type Sink<'a> = &'a mut dyn FnMut(Vec<Entry>) -> Result<()>;
 
+/// How the bytes of an archive are stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored<'a> {
+    /// How many they are.
+    pub length: u64,
+    /// Where they are, or a path beside which scratch files can be made.
+    pub path: &'a Path,
+    /// They are the regular file at `path`.
+    pub is_file: bool,
+}
+
+/// What tells how much of an archive was read.
+enum Measure {
+    /// The bytes that were taken of so many.
+    Bytes(Arc<AtomicU64>, u64),
+    /// The entries that were delivered of so many.
+    Entries(u64),
+}
+
 /// Where the entries go, and how far the reading is.
 pub(super) struct Delivery<'a> {
     pub entries: Entries,
     sink: Sink<'a>,
     control: &'a Control,
     operation: &'a str,
-    bytes_read: Arc<AtomicU64>,
-    length: u64,
+    measure: Measure,
+    range: (f64, f64),
 }
 
 const PROGRESS: (f64, f64) = (0.0, 95.0);
@@ -47,17 +67,36 @@ impl Delivery<'_> {
             self.entries.take(entry)?;
         }
         (self.sink)(batch)?;
-        let read = self.bytes_read.load(Ordering::Relaxed);
-        let share = if self.length == 0 { 1.0 } else { (read as f64 / self.length as f64).min(1.0) };
-        let point = PROGRESS.0 + (PROGRESS.1 - PROGRESS.0) * share;
         let count = self.entries.count;
+        let (done, total) = match &self.measure {
+            Measure::Bytes(read, length) => (read.load(Ordering::Relaxed), *length),
+            Measure::Entries(total) => (count, *total),
+        };
+        let share = if total == 0 { 1.0 } else { (done as f64 / total as f64).min(1.0) };
+        let point = self.range.0 + (self.range.1 - self.range.0) * share;
         self.control.report(self.operation, (point, point), count, count, &format!("{count} entries read"));
         Ok(())
+    }
+
+    /// From here on entries tell how far the reading is: `total` of them, from `from` percent on.
+    pub fn expect_entries(&mut self, from: f64, total: u64) {
+        self.measure = Measure::Entries(total);
+        self.range.0 = from;
+    }
+
+    /// Reports work that comes before the entries.
+    pub fn report(&self, range: (f64, f64), done: u64, total: u64, message: &str) {
+        self.control.report(self.operation, range, done, total, message);
+    }
+
+    pub fn control(&self) -> &Control {
+        self.control
     }
 }
 
 fn looks_like(head: &[u8]) -> Option<Format> {
     match head {
+        _ if sqlite::begins_sqlite(head) => Some(Format::Sqlite),
         [b'{', b'"' | b'}' | b' ' | b'\t' | b'\n' | b'\r', ..] => Some(Format::Json),
         [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] => looks_like(rest),
         // A map of any kind whose first key is a string.
@@ -71,9 +110,7 @@ fn looks_like(head: &[u8]) -> Option<Format> {
 fn not_an_archive(head: &[u8]) -> Error {
     let told = match head {
         [] => "the file is empty".to_owned(),
-        [b'S', b'Q', b'L', b'i', b't', b'e', b' ', ..] => {
-            return Error::new(Kind::Unsupported, "a SQLite database; format 'sqlite' is not supported yet");
-        }
+        [b'S', b'Q', b'L', b'i', b't', b'e', b' ', ..] => "begins nearly as a SQLite database".to_owned(),
         [b'r', b'e', b'd', b'b', ..] => "not an archive but a ruvector.db; use exportRuvector".to_owned(),
         [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => "compressed twice; archives are compressed once".to_owned(),
         [0xef, 0xbb, 0xbf, ..] => {
@@ -81,16 +118,19 @@ fn not_an_archive(head: &[u8]) -> Error {
         }
         _ => {
             let bytes: Vec<String> = head.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            format!("line 1, column 1: neither a JSON nor a MessagePack archive: begins with {}", bytes.join(" "))
+            format!(
+                "line 1, column 1: neither a JSON, a MessagePack nor a SQLite archive: begins with {}",
+                bytes.join(" ")
+            )
         }
     };
     Error::new(Kind::Format, told).at(0)
 }
 
-/// Reads the archive in `source`, whose stored form has `length` bytes, and hands its entries to `sink`.
+/// Reads the archive that `source` is from its beginning on, and hands its entries to `sink`.
 pub fn read(
     source: impl Read + Send + 'static,
-    length: u64,
+    stored: Stored<'_>,
     expect: &Expect,
     operation: &str,
     control: &Control,
@@ -105,14 +145,15 @@ pub fn read(
         let message = format!("holds format '{}', and format '{}' was asked for", format.name(), due.name());
         return Err(Error::new(Kind::Format, message));
     }
-    control.report(operation, PROGRESS, 0, length, "Reading");
-    let stream = Stream::new(Blocks::of(opened.stream)?);
-    let entries = Entries::default();
-    let mut delivery = Delivery { entries, sink, control, operation, bytes_read, length };
+    control.report(operation, PROGRESS, 0, stored.length, "Reading");
+    let (entries, measure) = (Entries::default(), Measure::Bytes(bytes_read, stored.length));
+    let mut delivery = Delivery { entries, sink, control, operation, measure, range: PROGRESS };
+    let compression = opened.compression;
     let (mut head, checksum) = match format {
-        Format::Json => json::read(stream, &mut delivery)?,
-        Format::Binary => msgpack::read(stream, &mut delivery)?,
+        Format::Json => json::read(Stream::new(Blocks::of(opened.stream)?), &mut delivery)?,
+        Format::Binary => msgpack::read(Stream::new(Blocks::of(opened.stream)?), &mut delivery)?,
+        Format::Sqlite => sqlite::read(opened, &stored, &mut delivery)?,
     };
     expect.settle(&mut head, &delivery.entries, &checksum)?;
-    Ok(Source { format, compression: opened.compression, head, count: delivery.entries.count })
+    Ok(Source { format, compression, head, count: delivery.entries.count })
 }

@@ -1,7 +1,7 @@
 //! Writing an archive: entries are encoded on every core, in order; their checksum is taken on a thread of its own
 //! while they are compressed and written.
 
-use super::{Format, Options};
+use super::{Format, Options, sqlite};
 use crate::codec::{Compressor, Digest, Piece, Tally};
 use crate::control::Control;
 use crate::error::Result;
@@ -9,6 +9,7 @@ use crate::format::{Description, Entry, Fingerprint, state_json, state_msgpack};
 use crate::limits::WORK_BYTES;
 use crate::workers::InOrder;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What was written.
@@ -49,14 +50,14 @@ fn plain(text: impl Into<Vec<u8>>) -> Arc<Piece> {
 }
 
 /// Entries encoded.
-struct Encoded {
-    piece: Piece,
-    count: u64,
-    fingerprint: Fingerprint,
+pub(super) struct Encoded {
+    pub piece: Piece,
+    pub count: u64,
+    pub fingerprint: Fingerprint,
 }
 
 /// Encodes some entries; `first` tells whether they are the first of the archive.
-fn encode(format: Format, entries: &[Arc<Entry>], first: bool) -> Result<Encoded> {
+pub(super) fn encode(format: Format, entries: &[Arc<Entry>], first: bool) -> Result<Encoded> {
     let (mut piece, mut fingerprint) = (Piece::default(), Fingerprint::default());
     piece.bytes.reserve(entries.iter().map(|entry| room(format, entry)).sum());
     for (index, entry) in entries.iter().enumerate() {
@@ -82,7 +83,7 @@ fn room(format: Format, entry: &Entry) -> usize {
 }
 
 /// Takes the next entries that make about one unit of work.
-fn next_work(entries: &mut dyn Iterator<Item = Result<Arc<Entry>>>) -> Result<Vec<Arc<Entry>>> {
+pub(super) fn next_work(entries: &mut dyn Iterator<Item = Result<Arc<Entry>>>) -> Result<Vec<Arc<Entry>>> {
     let (mut work, mut bytes) = (Vec::new(), 0);
     while bytes < WORK_BYTES {
         let Some(entry) = entries.next().transpose()? else { break };
@@ -122,8 +123,23 @@ impl<W: Write> Output<'_, W> {
     }
 }
 
-/// Writes one archive to `out` and returns it with what was written. The caller makes it durable.
-pub fn write<W: Write>(content: Content<'_>, options: Options, out: W, control: &Control) -> Result<(W, Written)> {
+/// Writes one archive to `out` and returns it with what was written. The caller makes it durable. Scratch files are
+/// made beside `place`.
+pub fn write<W: Write>(
+    content: Content<'_>,
+    options: Options,
+    place: &Path,
+    out: W,
+    control: &Control,
+) -> Result<(W, Written)> {
+    match options.format {
+        Format::Json | Format::Binary => stream(content, options, out, control),
+        Format::Sqlite => sqlite::write(content, options, place, out, control),
+    }
+}
+
+/// The formats whose bytes follow one another.
+fn stream<W: Write>(content: Content<'_>, options: Options, out: W, control: &Control) -> Result<(W, Written)> {
     let format = options.format;
     let tally = Tally::new(out, content.stored_checksum);
     let out = Compressor::new(tally, options.compression, options.level)?;
@@ -131,9 +147,10 @@ pub fn write<W: Write>(content: Content<'_>, options: Options, out: W, control: 
     let fingerprint = Fingerprint::default();
     let mut output = Output { out, digest, control, operation, done: 0, total, fingerprint };
     control.report(operation, PROGRESS, 0, total, "Encoding entries");
-    output.put(plain(match format {
-        Format::Json => state_json::encode_head(content.description, total).into_bytes(),
-        Format::Binary => state_msgpack::encode_head(content.description, total)?,
+    output.put(plain(if format == Format::Json {
+        state_json::encode_head(content.description, total).into_bytes()
+    } else {
+        state_msgpack::encode_head(state_json::VERSION, content.description, total)?
     }))?;
     let mut pool = InOrder::new("encode")?;
     let mut first = true;
@@ -154,20 +171,20 @@ pub fn write<W: Write>(content: Content<'_>, options: Options, out: W, control: 
 }
 
 fn finish<W: Write>(mut output: Output<'_, W>, format: Format, timestamp: u64) -> Result<(W, Written)> {
-    match format {
-        Format::Json => {
-            let mut tail = vec![b'\n'];
-            tail.extend(state_json::encode_tail(timestamp).into_bytes());
-            output.put(Arc::new(Piece { bytes: tail, skipped: vec![0] }))?;
-            output.digest.update_bytes(b"}")?;
-        }
-        Format::Binary => output.put(plain(state_msgpack::encode_tail(timestamp)?))?,
+    if format == Format::Json {
+        let mut tail = vec![b'\n'];
+        tail.extend(state_json::encode_tail(timestamp).into_bytes());
+        output.put(Arc::new(Piece { bytes: tail, skipped: vec![0] }))?;
+        output.digest.update_bytes(b"}")?;
+    } else {
+        output.put(plain(state_msgpack::encode_tail(timestamp)?))?;
     }
     let checksum = output.digest.finish()?;
     let mut out = output.out;
-    match format {
-        Format::Json => out.write_all(format!("{}\n", state_json::encode_checksum(&checksum)).as_bytes())?,
-        Format::Binary => out.write_all(&state_msgpack::encode_checksum(&checksum)?)?,
+    if format == Format::Json {
+        out.write_all(format!("{}\n", state_json::encode_checksum(&checksum)).as_bytes())?;
+    } else {
+        out.write_all(&state_msgpack::encode_checksum(&checksum)?)?;
     }
     let (inner, bytes, stored_checksum) = out.finish()?.finish();
     let (count, fingerprint) = (output.done, output.fingerprint);

@@ -21,7 +21,8 @@ pub struct Opened {
 }
 
 const PROBE_BYTES: usize = 1 << 16;
-const HEAD_BYTES: usize = 64;
+/// The header of a SQLite database, the longest of what is told apart, and some more.
+const HEAD_BYTES: usize = 128;
 
 /// Opens `source`, whose uncompressed content should begin as `looks_known` tells.
 pub fn open(mut source: impl Read + Send + 'static, looks_known: fn(&[u8]) -> bool) -> Result<Opened> {

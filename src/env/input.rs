@@ -57,6 +57,17 @@ fn refusal(source: io::Error, path: &Path) -> Error {
     error
 }
 
+/// The first byte of a regular file; `None` when there is none, or when it is empty.
+pub fn first_byte(path: &Path) -> Result<Option<u8>> {
+    let input = match open_input(path) {
+        Err(error) if error.cause_code() == Some("ENOENT") => return Ok(None),
+        other => other?,
+    };
+    let mut first = Vec::new();
+    input.take(1).read_to_end(&mut first).map_err(|source| Error::io(source, "read", path))?;
+    Ok(first.first().copied())
+}
+
 /// A small file as text; `None` when there is none.
 pub fn read_small(path: &Path, bytes_max: u64) -> Result<Option<String>> {
     let mut input = match open_input(path) {

@@ -13,8 +13,8 @@ mod temp;
 
 pub use clock::{Utc, now_ms};
 pub use directory::{check_writable, ensure_directory, file_names, file_size, remove_file, sweep, sync_directory};
-pub use input::{Input, open_input, read_small};
-pub use path::{checked_path, working_directory};
+pub use input::{Input, first_byte, open_input, read_small};
+pub use path::{checked_path, resolved, working_directory};
 pub use replace::{Replacement, write_small};
 pub use scratch::Scratch;
 pub use temp::{new_id, new_uuid, open_files};

@@ -48,7 +48,7 @@ impl fmt::Display for Fingerprint {
 }
 
 /// Appends the numbers, little-endian.
-pub(super) fn push_vector(out: &mut Vec<u8>, vector: &[f32]) {
+pub fn push_vector(out: &mut Vec<u8>, vector: &[f32]) {
     const AT_ONCE: usize = 16;
     let (blocks, rest) = vector.as_chunks::<AT_ONCE>();
     for block in blocks {

@@ -82,16 +82,34 @@ impl Record {
     }
 }
 
+/// Bytes of the record that a change becomes; an error when it is larger than a record may be.
+pub fn size(change: &Change) -> Result<usize> {
+    let body = body_bytes(change);
+    if body > RECORD_BYTES_MAX {
+        let message =
+            format!("one write of {body} bytes; at most {RECORD_BYTES_MAX} are possible: use smaller batches");
+        return Err(Error::new(Kind::Limit, message));
+    }
+    Ok(HEAD_BYTES + body)
+}
+
 /// Encodes a record. `synced` is filled in by whoever writes it: see [`set_synced`].
 pub fn encode(lsn: u64, time: u64, change: &Change) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(HEAD_BYTES + body_bytes(change));
+    let mut out = Vec::with_capacity(size(change)?);
+    encode_into(&mut out, lsn, time, change);
+    Ok(out)
+}
+
+/// Appends a record whose [`size`] was asked for.
+pub fn encode_into(out: &mut Vec<u8>, lsn: u64, time: u64, change: &Change) {
+    let start = out.len();
     out.extend_from_slice(&lsn.to_le_bytes());
     out.extend_from_slice(&time.to_le_bytes());
     out.extend_from_slice(&[0; 16]);
     let kind = match change {
         Change::Put(entries) => {
             let dimension = entries.first().map_or(0, |entry| entry.vector.len());
-            push_heads(&mut out, dimension, entries.iter().map(|entry| (&*entry.id, entry.metadata.as_deref())));
+            push_heads(out, dimension, entries.iter().map(|entry| (&*entry.id, entry.metadata.as_deref())));
             for entry in entries {
                 out.extend_from_slice(bytemuck::cast_slice(&entry.vector));
             }
@@ -104,7 +122,7 @@ pub fn encode(lsn: u64, time: u64, change: &Change) -> Result<Vec<u8>> {
             2
         }
         Change::SetMetadata(id, metadata) => {
-            push_heads(&mut out, 0, std::iter::once((&**id, metadata.as_deref())));
+            push_heads(out, 0, std::iter::once((&**id, metadata.as_deref())));
             3
         }
         Change::Clear => 4,
@@ -120,15 +138,10 @@ pub fn encode(lsn: u64, time: u64, change: &Change) -> Result<Vec<u8>> {
         Change::Close => 7,
         Change::Replaced => 8,
     };
-    let body = out.len() - HEAD_BYTES;
-    if body > RECORD_BYTES_MAX {
-        let message =
-            format!("one write of {body} bytes; at most {RECORD_BYTES_MAX} are possible: use smaller batches");
-        return Err(Error::new(Kind::Limit, message));
-    }
-    put(&mut out, 24, &[kind]);
-    put(&mut out, 28, &(body as u32).to_le_bytes());
-    Ok(out)
+    let record = out.get_mut(start..).unwrap_or_default();
+    let body = record.len() - HEAD_BYTES;
+    put(record, 24, &[kind]);
+    put(record, 28, &(body as u32).to_le_bytes());
 }
 
 fn body_bytes(change: &Change) -> usize {
@@ -138,7 +151,9 @@ fn body_bytes(change: &Change) -> usize {
         }),
         Change::Delete(ids) => ids.iter().fold(4, |sum, id| sum + 2 + id.len()),
         Change::SetMetadata(id, metadata) => 14 + id.len() + metadata.as_ref().map_or(0, |text| text.len()),
-        _ => 8,
+        Change::Void(_) => 8,
+        Change::Describe(_) => 5,
+        Change::Clear | Change::Close | Change::Replaced => 0,
     }
 }
 
@@ -366,6 +381,7 @@ mod tests {
     fn every_change_comes_back_compressed_or_not() {
         for change in changes() {
             let mut bytes = encode(7, 8, &change).unwrap();
+            assert_eq!(bytes.len(), size(&change).unwrap(), "{change:?}");
             set_synced(&mut bytes, 6);
             for bytes in [bytes.clone(), compress(bytes)] {
                 let record = decode(&bytes).unwrap();

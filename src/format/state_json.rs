@@ -30,12 +30,16 @@ pub struct Head {
 
 /// The text before the first entry.
 pub fn encode_head(description: Description, count: u64) -> String {
+    let (options, stats) = (encode_description(description, None), encode_description(description, Some(count)));
+    format!("{{\"version\":\"{VERSION}\",\"options\":{options},\"stats\":{stats},\"vectors\":[")
+}
+
+/// The text of `options`, and with a count of `stats`.
+pub fn encode_description(description: Description, count: Option<u64>) -> String {
+    let count = count.map(|count| format!("\"count\":{count},")).unwrap_or_default();
     let dimension = description.dimension.unwrap_or(0);
     let metric = description.metric.map(|metric| format!(",\"metric\":\"{}\"", metric.name())).unwrap_or_default();
-    format!(
-        "{{\"version\":\"{VERSION}\",\"options\":{{\"dimension\":{dimension}{metric}}},\
-         \"stats\":{{\"count\":{count},\"dimension\":{dimension}{metric}}},\"vectors\":["
-    )
+    format!("{{{count}\"dimension\":{dimension}{metric}}}")
 }
 
 /// The text after the last entry, up to the checksum.

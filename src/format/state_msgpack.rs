@@ -4,8 +4,7 @@
 //! last member: SHA-256 over every byte of the file before the member's key.
 
 use super::entry::{Description, Entry};
-use super::fingerprint::push_vector;
-use super::state_json::VERSION;
+pub use super::fingerprint::push_vector;
 use crate::error::{Error, Kind, Result};
 use rmp::encode::{
     ByteBuf, write_array_len, write_bin_len, write_f64, write_map_len, write_str, write_str_len, write_uint,
@@ -34,12 +33,12 @@ fn write_description(out: &mut ByteBuf, count: Option<u64>, description: Descrip
     Ok(())
 }
 
-/// The bytes before the first entry.
-pub fn encode_head(description: Description, count: u64) -> Result<Vec<u8>> {
+/// The bytes before the first entry, for this version of the format.
+pub fn encode_head(version: &str, description: Description, count: u64) -> Result<Vec<u8>> {
     let mut out = ByteBuf::new();
     write_map_len(&mut out, MEMBERS).map_err(internal)?;
     write_str(&mut out, "version").map_err(internal)?;
-    write_str(&mut out, VERSION).map_err(internal)?;
+    write_str(&mut out, version).map_err(internal)?;
     write_str(&mut out, "options").map_err(internal)?;
     write_description(&mut out, None, description)?;
     write_str(&mut out, "stats").map_err(internal)?;

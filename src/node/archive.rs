@@ -13,7 +13,7 @@ use napi_derive::napi;
 /// How an archive is written.
 #[napi(object)]
 pub struct ArchiveOptions {
-    /// 'json' or 'binary'.
+    /// 'json', 'binary' or 'sqlite'.
     pub format: String,
     /// 'none', 'gzip', 'brotli' or 'zstd'.
     pub compression: String,
@@ -48,7 +48,7 @@ pub struct SaveReport {
 pub struct LoadInfo {
     /// The file, absolute.
     pub path: String,
-    /// 'json', 'binary' or 'ruvector'.
+    /// 'json', 'binary', 'sqlite' or 'ruvector'.
     pub format: String,
     /// 'none', 'gzip', 'brotli' or 'zstd'.
     pub compression: String,

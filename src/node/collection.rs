@@ -33,15 +33,6 @@ pub struct NativeEntry {
     pub metadata: Option<String>,
 }
 
-/// Vectors of many ids.
-#[napi(object)]
-pub struct ManyVectors {
-    /// One after another, in a fresh buffer.
-    pub vectors: Float32Array,
-    /// Places of the ids that are not there.
-    pub missing: Vec<u32>,
-}
-
 /// The entries of one database, in memory or on disk.
 #[napi(custom_finalize)]
 pub struct NativeCollection {
@@ -80,14 +71,6 @@ pub(super) fn background_collection<'e>(
 fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere was caught and reported; the collection changes only in whole steps.
     lock.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn rule_named(name: &str) -> crate::error::Result<MetadataRule> {
-    match name {
-        "replace" => Ok(MetadataRule::Replace),
-        "ruvector" => Ok(MetadataRule::Ruvector),
-        _ => Err(Error::new(Kind::Internal, format!("'{name}' is not a metadata rule"))),
-    }
 }
 
 /// A description from what JavaScript knows; dimension 0 is unknown.
@@ -181,33 +164,34 @@ impl NativeCollection {
         known.and_then(|known| self.collection.describe(known)).err().map(Failure::from)
     }
 
-    /// Inserts or replaces; `rule` is 'replace' or 'ruvector'. Nothing changes on a failure. The LSN to wait for;
-    /// `awaited`: somebody will, and needs not be told of a refusal by the next flush.
+    /// Inserts or replaces; `as_ruvector`: metadata that ruvector does not take leave the old. Nothing changes on a
+    /// failure. The LSN to wait for; `awaited`: somebody will, and needs not be told of a refusal by the next flush.
     #[napi(catch_unwind)]
     pub fn put(
         &self,
         id: String,
         vector: Float32ArraySlice<'_>,
         metadata: Option<String>,
-        rule: String,
+        as_ruvector: bool,
         awaited: bool,
     ) -> Answer<f64> {
-        answer(rule_named(&rule).and_then(|rule| {
-            self.collection.put(&id, &vector, metadata.as_deref(), rule, awaited).map(|done| done.lsn as f64)
-        }))
+        let rule = if as_ruvector { MetadataRule::Ruvector } else { MetadataRule::Replace };
+        let put = self.collection.put(&id, &vector, metadata.as_deref(), rule, awaited);
+        answer(put.map(|done| done.lsn as f64))
     }
 
-    /// Inserts or replaces entries, all or none: ids, their vectors one after another, JSON text of an array with an
-    /// object or null for each. The LSN to wait for; 0 when there are none.
+    /// Inserts or replaces entries, all or none: their ids with NUL between them, their vectors one after another, the
+    /// JSON texts of their metadata with NUL between them, empty where there are none. The LSN to wait for; 0 when there
+    /// are no entries.
     #[napi(catch_unwind)]
     pub fn put_batch(
         &self,
-        ids: Vec<String>,
+        ids: String,
         vectors: Float32ArraySlice<'_>,
-        metadata: Vec<Option<String>>,
+        metadata: String,
         awaited: bool,
     ) -> Answer<f64> {
-        answer(entries(ids, &vectors, metadata).and_then(|entries| {
+        answer(entries(&ids, &vectors, &metadata).and_then(|entries| {
             self.collection.put_batch(entries, awaited).map(|done| done.map_or(0.0, |done| done.lsn as f64))
         }))
     }
@@ -252,12 +236,6 @@ impl NativeCollection {
         }
     }
 
-    /// The vectors of these ids one after another, in a fresh buffer; zeros where there is no such entry.
-    #[napi(catch_unwind)]
-    pub fn get_many(&self, ids: Vec<String>) -> Answer<ManyVectors> {
-        answer(self.collection.read(|state| copy_vectors(state, &ids)))
-    }
-
     /// The collection as it is now, whatever happens to it later.
     #[napi(catch_unwind)]
     pub fn view(&self) -> NativeView {
@@ -284,35 +262,26 @@ fn lsn_or_none(done: Option<Committed>) -> f64 {
     done.map_or(-1.0, |done| done.lsn as f64)
 }
 
-fn entries(ids: Vec<String>, vectors: &[f32], metadata: Vec<Option<String>>) -> crate::error::Result<Vec<Arc<Entry>>> {
-    let dimension = vectors.len() / ids.len().max(1);
-    if dimension * ids.len() != vectors.len() || metadata.len() != ids.len() {
+/// Ids that crossed as one text: no id holds a NUL.
+pub(super) fn split(ids: &str) -> impl Iterator<Item = &str> + Clone {
+    ids.split('\0').filter(move |_| !ids.is_empty())
+}
+
+fn entries(ids: &str, vectors: &[f32], metadata: &str) -> crate::error::Result<Vec<Arc<Entry>>> {
+    let count = split(ids).count();
+    let dimension = vectors.len() / count.max(1);
+    if dimension * count != vectors.len() || metadata.split('\0').count() != count.max(1) {
         return Err(Error::new(Kind::Internal, "ids, vectors and metadata are not as many"));
     }
     let mut rest = vectors;
-    let parts = ids.into_iter().zip(metadata);
+    let parts = split(ids).zip(metadata.split('\0'));
     parts
         .map(|(id, metadata)| {
             let (vector, after) = rest.split_at_checked(dimension).unwrap_or_default();
             rest = after;
-            Entry::new(&id, vector.to_vec(), metadata.as_deref()).map(Arc::new)
+            Entry::new(id, vector.to_vec(), Some(metadata).filter(|text| !text.is_empty())).map(Arc::new)
         })
         .collect()
-}
-
-fn copy_vectors(state: &Collection, ids: &[String]) -> crate::error::Result<ManyVectors> {
-    let dimension = state.description().dimension.unwrap_or(0);
-    let mut vectors = vec![0.0; dimension * ids.len()];
-    let mut missing = Vec::new();
-    for (index, (id, place)) in ids.iter().zip(vectors.chunks_exact_mut(dimension.max(1))).enumerate() {
-        if state.with(id, |row| place.copy_from_slice(row.vector))?.is_none() {
-            missing.push(index as u32);
-        }
-    }
-    if dimension == 0 {
-        missing.extend(0..ids.len() as u32);
-    }
-    Ok(ManyVectors { vectors: Float32Array::with_data_copied(vectors), missing })
 }
 
 impl NativeCollection {

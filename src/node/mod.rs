@@ -9,6 +9,7 @@ mod collection;
 mod failure;
 mod job;
 mod plan;
+mod read;
 mod search;
 mod snapshot;
 mod store;

@@ -17,7 +17,7 @@ pub struct SnapshotRequest {
     pub name: String,
     /// A JSON object as text.
     pub metadata: Option<String>,
-    /// 'json' or 'binary'.
+    /// 'json', 'binary' or 'sqlite'.
     pub format: String,
     /// 'none', 'gzip', 'brotli' or 'zstd'.
     pub compression: String,

@@ -10,43 +10,36 @@ use crate::manifest::{LsmOptions, LsmSettings, Settings};
 use crate::ops::store::operate;
 use crate::store::{Compact, OpenStore, Progress, Store, StoredCollection};
 use napi::Status;
-use napi::bindgen_prelude::{Env, Function, PromiseRaw};
+use napi::bindgen_prelude::{Env, FnArgs, Function, PromiseRaw};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use std::sync::Arc;
 
+/// How far a log is: everything up to the first LSN is settled, which is acknowledged, or refused by this report or one
+/// before; everything up to the second that is not refused is durable. Then what is refused, when something is.
+type CommitProgress = FnArgs<(f64, f64, Option<CommitRefusal>)>;
+
 /// Weak: it does not keep the process alive; whoever waits for a commit does.
 type Listener = ThreadsafeFunction<CommitProgress, (), CommitProgress, Status, false, true>;
 
-/// How far a log is.
+/// Records that were refused.
 #[napi(object)]
-pub struct CommitProgress {
-    /// Everything up to this LSN is settled: acknowledged, or refused by this report or one before.
-    pub settled: f64,
-    /// Everything up to this LSN that is not refused is durable.
-    pub durable: f64,
-    /// The first LSN that is refused, when some are.
-    pub first: Option<f64>,
-    /// The last of them.
-    pub last: Option<f64>,
+pub struct CommitRefusal {
+    /// The first LSN.
+    pub first: f64,
+    /// The last.
+    pub last: f64,
     /// Why.
-    pub failure: Option<Failure>,
+    pub failure: Failure,
 }
 
-impl From<Progress> for CommitProgress {
-    fn from(progress: Progress) -> Self {
-        let (settled, durable) = (progress.settled as f64, progress.durable as f64);
-        match progress.refused {
-            None => CommitProgress { settled, durable, first: None, last: None, failure: None },
-            Some((first, last, error)) => CommitProgress {
-                settled,
-                durable,
-                first: Some(first as f64),
-                last: Some(last as f64),
-                failure: Some(error.into()),
-            },
-        }
-    }
+fn report(progress: Progress) -> CommitProgress {
+    let refused = progress.refused.map(|(first, last, error)| CommitRefusal {
+        first: first as f64,
+        last: last as f64,
+        failure: error.into(),
+    });
+    (progress.settled as f64, progress.durable as f64, refused).into()
 }
 
 /// How to open a store.
@@ -186,11 +179,11 @@ impl NativeStore {
 impl NativeCollection {
     /// Who is told of acknowledgements and refusals; called on the JavaScript thread.
     #[napi(catch_unwind)]
-    pub fn listen(&self, listener: Function<'_, CommitProgress, ()>) -> napi::Result<()> {
+    pub fn listen(&self, listener: Function<'_, FnArgs<(f64, f64, Option<CommitRefusal>)>, ()>) -> napi::Result<()> {
         let listener: Listener =
             listener.build_threadsafe_function::<CommitProgress>().callee_handled::<false>().weak::<true>().build()?;
         self.shared().listen(Box::new(move |progress| {
-            let _ = listener.call(progress.into(), ThreadsafeFunctionCallMode::NonBlocking);
+            let _ = listener.call(report(progress), ThreadsafeFunctionCallMode::NonBlocking);
         }));
         Ok(())
     }

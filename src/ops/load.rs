@@ -1,6 +1,6 @@
 //! Load: an archive is read and checked as a whole into a collection of its own. Live data is not touched here.
 
-use crate::archive::{self, Expect, Source};
+use crate::archive::{self, Expect, Source, Stored};
 use crate::control::Control;
 use crate::env;
 use crate::error::Result;
@@ -44,7 +44,8 @@ pub(super) fn read(path: &Path, expect: &Expect, operation: &str, control: &Cont
     let mut collection = Collection::default();
     let mut keep = |batch: Vec<Entry>| batch.into_iter().try_for_each(|entry| collection.insert(Arc::new(entry)));
     let source =
-        archive::read(input, bytes, expect, operation, control, &mut keep).map_err(|error| error.in_file(path))?;
+        archive::read(input, Stored { length: bytes, path, is_file: true }, expect, operation, control, &mut keep)
+            .map_err(|error| error.in_file(path))?;
     collection.describe(source.head.description)?;
     Ok(Loaded { collection, path: path.to_path_buf(), bytes, source })
 }

@@ -74,7 +74,8 @@ pub(super) fn write(
         operation,
     };
     let failed = |error: Error| error.writing(path);
-    let (replacement, written) = archive::write(content, options, Replacement::of(path)?, control).map_err(failed)?;
+    let (replacement, written) =
+        archive::write(content, options, path, Replacement::of(path)?, control).map_err(failed)?;
     control.check()?;
     control.report(operation, (92.0, 92.0), written.count, written.count, "Making it durable");
     let report = Report {

@@ -1,6 +1,7 @@
 //! Snapshot delete: the record, then the archive. A snapshot whose record is damaged is deleted too.
 
 use super::snapshots::{Record, directory, record_path};
+use crate::archive::Format;
 use crate::env;
 use crate::error::{Kind, Result};
 use crate::store::check_id;
@@ -19,8 +20,8 @@ pub fn run(base: &str, id: &str) -> Result<()> {
 fn remove_damaged(base: &std::path::Path, id: &str) -> Result<()> {
     let directory = directory(base);
     env::remove_file(&record_path(base, id))?;
-    for format in ["json", "binary"] {
-        env::remove_file(&directory.join(format!("{id}.{format}")))?;
+    for format in Format::ALL {
+        env::remove_file(&directory.join(format!("{id}.{}", format.name())))?;
     }
     env::sync_directory(&directory)
 }

@@ -4,6 +4,7 @@
 //! without one does not exist.
 
 use super::base::corrupt;
+use crate::archive::Format;
 use crate::env;
 use crate::error::{Error, Kind, Result};
 use crate::format::entry::shown;
@@ -62,7 +63,7 @@ impl Record {
         if record.id != id {
             return Err(corrupt(format!("is the record of '{}'", shown(&record.id)), &path));
         }
-        if !matches!(record.format.as_str(), "json" | "binary") {
+        if Format::named(&record.format).is_err() {
             return Err(corrupt(format!("names the unknown format '{}'", shown(&record.format)), &path));
         }
         Ok(record)

@@ -15,8 +15,8 @@ use crate::format::record::Change;
 use crate::format::{Description, Entry};
 use crate::segment::DeadRows;
 use std::sync::Arc;
-use undo::Replaced;
 pub use undo::Undo;
+use undo::{Key, Replaced};
 
 /// What becomes of an entry's metadata when it is written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +186,7 @@ impl Collection {
         let description = self.description;
         let replaced = match change {
             Change::Put(entries) => {
-                let before = self.befores(entries.iter().map(|entry| &*entry.id))?;
+                let before = self.befores(entries.iter().map(|entry| Key::Entry(entry.clone())))?;
                 if let Some(entry) = entries.first() {
                     self.description.dimension = Some(entry.vector.len());
                 }
@@ -196,12 +196,12 @@ impl Collection {
                 Replaced::Ids(before)
             }
             Change::Delete(ids) => {
-                let before = self.befores(ids.iter().map(|id| &**id))?;
+                let before = self.befores(ids.iter().map(|id| Key::Id(id.clone())))?;
                 ids.iter().try_for_each(|id| self.forget(id))?;
                 Replaced::Ids(before)
             }
             Change::SetMetadata(id, metadata) => {
-                let before = self.befores(std::iter::once(&**id))?;
+                let before = self.befores(std::iter::once(Key::Id(id.clone())))?;
                 if let Some(old) = self.get(id)? {
                     let entry = Entry { id: id.clone(), vector: old.vector.clone(), metadata: metadata.clone() };
                     self.place_row(Row { entry: Arc::new(entry), lsn })?;
@@ -220,16 +220,16 @@ impl Collection {
     }
 
     /// As `apply`, for a change that is not taken back.
-    pub fn replay(&mut self, lsn: u64, change: &Change) -> Result<()> {
+    pub fn replay(&mut self, lsn: u64, change: Change) -> Result<()> {
         match change {
             Change::Put(entries) => {
                 if let Some(entry) = entries.first() {
                     self.description.dimension = Some(entry.vector.len());
                 }
-                entries.iter().try_for_each(|entry| self.place_row(Row { entry: entry.clone(), lsn }))?;
+                entries.into_iter().try_for_each(|entry| self.place_row(Row { entry, lsn }))?;
             }
             Change::Delete(ids) => ids.iter().try_for_each(|id| self.forget(id))?,
-            other => drop(self.apply(lsn, other)?),
+            other => drop(self.apply(lsn, &other)?),
         }
         self.lsn = lsn;
         Ok(())

@@ -7,22 +7,28 @@
 //!
 //! Lock order: collection, queue, manifest. The thread holds none of them while it writes.
 
-use super::collection::{Collection, Undo};
+mod group;
+mod patience;
+mod writer;
+
+pub use group::Pending;
+
+use super::collection::Collection;
 use super::wal_files::WalFiles;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
-use crate::format::record::{self, Change};
-use crate::manifest::{LogPlace, SyncMode};
-use crate::sync::{Condvar, Instant, JoinHandle, Mutex, MutexGuard, PoisonError, RwLock};
+use crate::format::record::Change;
+use crate::manifest::LogPlace;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Condvar, JoinHandle, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::workers;
+use group::Group;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use writer::Writer;
 
 /// Writers wait when more than this is handed over and not written.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
-/// One group has at most about this many bytes, so that its first writer does not wait for ever.
-const GROUP_BYTES_MAX: usize = 16 << 20;
 /// Refusals that are remembered for those who ask later.
 const FAILURES_MAX: usize = 1_024;
 
@@ -40,20 +46,6 @@ pub struct Progress {
 /// Called by the thread of the log.
 pub type Listener = Box<dyn Fn(Progress) + Send + Sync>;
 
-/// A record on its way.
-pub struct Pending {
-    /// Its LSN.
-    pub lsn: u64,
-    /// Its time.
-    pub time: u64,
-    /// As `record::encode` made it.
-    pub bytes: Vec<u8>,
-    /// What takes it back.
-    pub undo: Undo,
-    /// Whether its writer waits for it; else the next flush reports its refusal.
-    pub awaited: bool,
-}
-
 #[derive(Debug)]
 struct Refused {
     first: u64,
@@ -63,7 +55,8 @@ struct Refused {
 
 #[derive(Default)]
 struct Queue {
-    pending: VecDeque<Pending>,
+    group: Group,
+    /// Bytes that are handed over and not written.
     bytes: u64,
     /// The newest LSN that was handed over.
     last: u64,
@@ -76,7 +69,7 @@ struct Queue {
     untold: Option<Error>,
     poison: Option<Error>,
     closing: bool,
-    /// The thread waits for something to do.
+    /// The thread waits for something to do, and nobody has woken it.
     idle: bool,
     ended: bool,
     /// A place in the log up to which everything is durable, and the number of its file.
@@ -89,6 +82,8 @@ struct Shared {
     work: Condvar,
     /// Something was settled.
     done: Condvar,
+    /// The newest LSN that was handed over, for who looks without the lock.
+    handed: AtomicU64,
     collection: Arc<RwLock<Collection>>,
     listener: Mutex<Option<Listener>>,
 }
@@ -112,10 +107,11 @@ impl Log {
             queue: Mutex::new(queue),
             work: Condvar::new(),
             done: Condvar::new(),
+            handed: AtomicU64::new(lsn),
             collection,
             listener: Mutex::new(None),
         });
-        let writer = Writer { shared: shared.clone(), files, void: None, synced_at: Instant::now() };
+        let writer = Writer::new(shared.clone(), files);
         let thread = workers::spawn("wal", move || writer.serve())?;
         Ok(Log { shared, thread: Mutex::new(Some(thread)) })
     }
@@ -134,15 +130,15 @@ impl Log {
         queue.poison.as_ref().map(poisoned)
     }
 
-    /// Hands a record over. Called under the lock of the collection.
-    pub fn push(&self, pending: Pending) {
+    /// Hands the record of a change over, whose size was asked for. Called under the lock of the collection.
+    pub fn push(&self, change: &Change, pending: Pending) {
         failpoint::pass("log.push");
         let mut queue = held(&self.shared.queue);
         queue.last = pending.lsn;
-        queue.bytes += pending.bytes.len() as u64;
-        queue.pending.push_back(pending);
-        // A thread at work looks again before it waits: to wake it would cost a system call for each write.
-        let wake = queue.idle;
+        self.shared.handed.store(pending.lsn, Ordering::Relaxed);
+        queue.bytes += queue.group.push(change, pending) as u64;
+        // A thread at work, or woken already, looks again before it waits: to wake it would cost a system call for each write.
+        let wake = std::mem::take(&mut queue.idle);
         drop(queue);
         if wake {
             self.shared.work.notify_one();
@@ -264,237 +260,4 @@ impl Drop for Log {
 fn poisoned(error: &Error) -> Error {
     let message = format!("nothing is written any more since a sync failed ({}); open the store again", error.message);
     Error { kind: Kind::Poisoned, message, ..error.again() }
-}
-
-/// The thread.
-struct Writer {
-    shared: Arc<Shared>,
-    files: WalFiles,
-    /// LSNs that were refused and that the log does not know of.
-    void: Option<(u64, u64)>,
-    synced_at: Instant,
-}
-
-/// The end of the thread, however it comes.
-struct End(Arc<Shared>);
-
-impl Drop for End {
-    fn drop(&mut self) {
-        held(&self.0.queue).ended = true;
-        self.0.done.notify_all();
-    }
-}
-
-/// What to do next.
-struct Turn {
-    group: VecDeque<Pending>,
-    sync: bool,
-    closing: bool,
-}
-
-impl Writer {
-    fn serve(mut self) -> Result<()> {
-        // Whoever still waits is told, also when this thread panics.
-        let _end = End(self.shared.clone());
-        loop {
-            let turn = self.next_turn();
-            let result = self.write(turn.group);
-            let sync = turn.sync || turn.closing || self.files.mode() == SyncMode::Fsync;
-            let result = result.and_then(|()| if sync { self.sync() } else { Ok(()) });
-            if turn.closing {
-                return result.and_then(|()| self.close_files());
-            }
-        }
-    }
-
-    fn close_files(&mut self) -> Result<()> {
-        let (last, poisoned) = {
-            let queue = held(&self.shared.queue);
-            (queue.last, queue.poison.is_some())
-        };
-        if poisoned { Ok(()) } else { self.files.close(self.void.map_or(last, |(first, _)| first - 1)) }
-    }
-
-    fn due(&self) -> Option<Duration> {
-        let interval = Duration::from_millis(u64::from(self.files.interval()));
-        (self.files.mode() == SyncMode::Periodic && self.files.is_dirty())
-            .then(|| interval.saturating_sub(self.synced_at.elapsed()))
-    }
-
-    fn next_turn(&mut self) -> Turn {
-        let mut queue = held(&self.shared.queue);
-        loop {
-            let due = self.due();
-            let sync = due.is_some_and(|wait| wait.is_zero()) || queue.wanted > queue.durable;
-            let poisoned = queue.poison.is_some();
-            if !queue.pending.is_empty() || queue.closing || (sync && !poisoned) {
-                let mut group = VecDeque::new();
-                let mut bytes = 0;
-                while bytes < GROUP_BYTES_MAX
-                    && let Some(pending) = queue.pending.pop_front()
-                {
-                    bytes += pending.bytes.len();
-                    group.push_back(pending);
-                }
-                queue.bytes -= bytes as u64;
-                let rest = !queue.pending.is_empty();
-                return Turn { group, sync: sync && !rest, closing: queue.closing && !rest };
-            }
-            queue.idle = true;
-            queue = match due.filter(|_| !poisoned) {
-                Some(wait) => self.shared.work.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner),
-            };
-            queue.idle = false;
-        }
-    }
-
-    /// Writes a group, file by file; what does not fit into one file goes to the next.
-    fn write(&mut self, mut group: VecDeque<Pending>) -> Result<()> {
-        while !group.is_empty() {
-            let written = self.write_some(&mut group);
-            match written {
-                Ok(count) => self.settle(group.drain(..count)),
-                Err(error) => return self.refuse(group, error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes as many records as fit into one file, at least one.
-    fn write_some(&mut self, group: &mut VecDeque<Pending>) -> Result<usize> {
-        let durable = {
-            let queue = held(&self.shared.queue);
-            if let Some(error) = &queue.poison {
-                return Err(poisoned(error));
-            }
-            queue.durable
-        };
-        failpoint::hit("log.before_group")?;
-        let mut records: Vec<Vec<u8>> = Vec::new();
-        let Some((first, first_time, first_bytes)) =
-            group.front().map(|first| (first.lsn, first.time, first.bytes.len()))
-        else {
-            return Ok(0);
-        };
-        if let Some((first_void, last_void)) = self.void {
-            records.push(record::encode(first_void, first_time, &Change::Void(last_void))?);
-        }
-        let first_lsn = self.void.map_or(first, |(first_void, _)| first_void);
-        let mut bytes: u64 = records.iter().map(|record| self.files.bytes_of(record.len())).sum();
-        let mut count = 0_usize;
-        self.files.make_room(first_lsn, bytes + self.files.bytes_of(first_bytes))?;
-        for pending in group.iter_mut() {
-            let length = self.files.bytes_of(pending.bytes.len());
-            if count > 0 && !self.files.fits(bytes + length) {
-                break;
-            }
-            bytes += length;
-            count += 1;
-            records.push(self.files.packed(std::mem::take(&mut pending.bytes)));
-        }
-        // Refused records count as settled, but the log does not know of them before it has their void.
-        let synced = durable.min(first_lsn - 1);
-        records.iter_mut().for_each(|record| record::set_synced(record, synced));
-        let last = group.get(count.saturating_sub(1)).map_or((first_lsn, first_time), |last| (last.lsn, last.time));
-        self.files.append(&records, last)?;
-        self.void = None;
-        if self.files.mode() == SyncMode::Fsync {
-            self.sync_file()?;
-        }
-        Ok(count)
-    }
-
-    /// A failure is in doubt, and poisons the log in `refuse`: not before, because whoever finds the poison may rely on
-    /// what was not acknowledged being taken back.
-    fn sync_file(&mut self) -> Result<()> {
-        self.synced_at = Instant::now();
-        self.files.sync()
-    }
-
-    /// Everything that was written becomes durable.
-    fn sync(&mut self) -> Result<()> {
-        if held(&self.shared.queue).poison.is_some() {
-            return Ok(());
-        }
-        match self.sync_file() {
-            Ok(()) => {
-                self.settle(std::iter::empty());
-                Ok(())
-            }
-            // Nothing waits to be written here; those who wait for durability find the poison.
-            Err(error) => self.refuse(VecDeque::new(), error),
-        }
-    }
-
-    fn settle(&mut self, group: impl Iterator<Item = Pending>) {
-        let synced = !self.files.is_dirty();
-        // What it takes to take them back is freed here, not under the lock.
-        let done: Vec<Pending> = group.collect();
-        failpoint::pass("log.before_acknowledgement");
-        let mut queue = held(&self.shared.queue);
-        if let Some(last) = done.last() {
-            queue.settled = last.lsn;
-        }
-        if synced {
-            queue.durable = queue.settled;
-            queue.place = self.files.place();
-        }
-        let report = Progress { settled: queue.settled, durable: queue.durable, refused: None };
-        drop(queue);
-        self.shared.done.notify_all();
-        failpoint::pass("log.after_acknowledgement");
-        self.tell(report);
-    }
-
-    fn tell(&self, progress: Progress) {
-        if let Some(listener) = &*held(&self.shared.listener) {
-            listener(progress);
-        }
-    }
-
-    /// Takes back everything that is not acknowledged, and tells everybody.
-    fn refuse(&mut self, group: VecDeque<Pending>, error: Error) -> Result<()> {
-        failpoint::pass("log.before_refusal");
-        let shared = self.shared.clone();
-        let mut collection = shared.collection.write().unwrap_or_else(PoisonError::into_inner);
-        let mut queue = held(&shared.queue);
-        if self.files.in_doubt() {
-            queue.poison.get_or_insert_with(|| error.again());
-        }
-        queue.bytes = 0;
-        let all: Vec<Pending> = group.into_iter().chain(std::mem::take(&mut queue.pending)).collect();
-        let Some((first, last)) = all.first().zip(all.last()).map(|(first, last)| (first.lsn, last.lsn)) else {
-            // Whoever listens for durability only learns here that it will not come.
-            let report = Progress { settled: queue.settled, durable: queue.durable, refused: None };
-            drop(queue);
-            drop(collection);
-            shared.done.notify_all();
-            self.tell(report);
-            return Err(error);
-        };
-        if all.iter().any(|pending| !pending.awaited) {
-            queue.untold = Some(error.again());
-        }
-        self.void = Some((self.void.map_or(first, |(first, _)| first), last));
-        let undone = all.into_iter().rev().try_for_each(|pending| collection.undo(pending.undo));
-        if let Err(damage) = undone {
-            // A segment could not be read: what is in memory is not what the log says.
-            queue.poison.get_or_insert(damage);
-        }
-        queue.settled = last;
-        if !self.files.is_dirty() {
-            queue.durable = last;
-        }
-        if queue.refused.len() == FAILURES_MAX {
-            queue.refused.pop_front();
-        }
-        queue.refused.push_back(Refused { first, last, error: error.again() });
-        let report = Progress { settled: last, durable: queue.durable, refused: Some((first, last, error.again())) };
-        drop((queue, collection));
-        failpoint::pass("log.after_refusal");
-        shared.done.notify_all();
-        self.tell(report);
-        Err(error)
-    }
 }

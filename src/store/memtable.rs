@@ -6,13 +6,14 @@ use hashbrown::hash_table::Entry;
 use std::hash::{BuildHasher, RandomState};
 
 /// What a row takes beside its vector, id and metadata: the heads of its parts, its places in rows and index.
-const ROW_BYTES: u64 = 130;
+const ROW_BYTES: u64 = 138;
 
 /// Entries by id, in the order of their first insertion.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memtable {
     rows: Rows,
-    ids: HashTable<usize>,
+    /// Numbers of rows with the hash of their id, so that the table grows without looking at the rows.
+    ids: HashTable<(u64, usize)>,
     hasher: RandomState,
     /// Bytes that the live rows take, about.
     bytes: u64,
@@ -41,8 +42,10 @@ impl Memtable {
 
     /// The number of the row that holds this id.
     pub fn find(&self, id: &str) -> Option<usize> {
-        let is_it = |row: &usize| self.rows.get(*row).is_some_and(|row| &*row.entry.id == id);
-        self.ids.find(self.hasher.hash_one(id), is_it).copied()
+        let hash = self.hasher.hash_one(id);
+        let is_it =
+            |(known, row): &(u64, usize)| *known == hash && self.rows.get(*row).is_some_and(|row| &*row.entry.id == id);
+        self.ids.find(hash, is_it).map(|(_, row)| *row)
     }
 
     pub fn get(&self, id: &str) -> Option<&Row> {
@@ -52,16 +55,17 @@ impl Memtable {
     /// Inserts or replaces; returns what was replaced.
     pub fn insert(&mut self, row: Row) -> Option<Row> {
         self.bytes += bytes_of(&row);
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        let is_it = |number: &usize| rows.get(*number).is_some_and(|old| old.entry.id == row.entry.id);
-        let hash_of = |number: &usize| rows.get(*number).map_or(0, |row| hasher.hash_one(&*row.entry.id));
-        let old = match self.ids.entry(hasher.hash_one(&*row.entry.id), is_it, hash_of) {
+        let (rows, hash) = (&self.rows, self.hasher.hash_one(&*row.entry.id));
+        let is_it = |(known, number): &(u64, usize)| {
+            *known == hash && rows.get(*number).is_some_and(|old| old.entry.id == row.entry.id)
+        };
+        let old = match self.ids.entry(hash, is_it, |(hash, _)| *hash) {
             Entry::Occupied(place) => {
-                let number = *place.get();
+                let (_, number) = *place.get();
                 self.rows.replace(number, Some(row))
             }
             Entry::Vacant(place) => {
-                place.insert(rows.end());
+                place.insert((hash, rows.end()));
                 self.rows.push(row);
                 None
             }
@@ -73,8 +77,9 @@ impl Memtable {
     /// Removes an id; returns what it held.
     pub fn remove(&mut self, id: &str) -> Option<Row> {
         let (hash, rows) = (self.hasher.hash_one(id), &self.rows);
-        let is_it = |row: &usize| rows.get(*row).is_some_and(|row| &*row.entry.id == id);
-        let (number, _) = self.ids.find_entry(hash, is_it).ok()?.remove();
+        let is_it =
+            |(known, row): &(u64, usize)| *known == hash && rows.get(*row).is_some_and(|row| &*row.entry.id == id);
+        let ((_, number), _) = self.ids.find_entry(hash, is_it).ok()?.remove();
         let old = self.rows.replace(number, None);
         self.bytes -= old.as_ref().map_or(0, bytes_of);
         if self.rows.is_sparse() {

@@ -17,6 +17,7 @@ mod part;
 mod paths;
 mod plan;
 mod recovery;
+mod replay;
 mod rows;
 mod salvage;
 mod sealing;

@@ -167,8 +167,15 @@ impl Store {
 
     /// The names of its collections, sorted.
     pub fn list(&self) -> Result<Vec<String>> {
-        let mut names: Vec<String> = self.fs.list(&self.base.join(COLLECTIONS))?;
-        names.retain(|name| !name.starts_with('.') && self.is_there(name));
+        let names: Vec<String> = self.fs.list(&self.base.join(COLLECTIONS))?;
+        let mut there = Vec::with_capacity(names.len());
+        for name in names {
+            // A collection that cannot be looked at is no collection that is not there.
+            if !name.starts_with('.') && self.is_there(&name)? {
+                there.push(name);
+            }
+        }
+        let mut names = there;
         let open = held(&self.open);
         names.extend(open.iter().filter(|(_, open)| open.core().volatile).map(|(name, _)| name.clone()));
         names.sort();
@@ -177,14 +184,22 @@ impl Store {
     }
 
     /// Whether the folder is a collection: one without a manifest is what a crash left of making one.
-    fn is_there(&self, name: &str) -> bool {
+    fn is_there(&self, name: &str) -> Result<bool> {
         let home = self.base.join(COLLECTIONS).join(name);
-        self.fs.list(&home).is_ok_and(|files| {
-            files.iter().any(|file| file == manifest::FILE_NAME)
-                || ["segments", RUNS]
-                    .iter()
-                    .any(|folder| self.fs.list(&home.join(folder)).is_ok_and(|segments| !segments.is_empty()))
-        })
+        let files = self.fs.list(&home).or_else(|error| match error.cause_code() {
+            // A file, or a link to somewhere: not ours.
+            Some("ENOTDIR" | "ELOOP") => Ok(Vec::new()),
+            _ => Err(error),
+        })?;
+        if files.iter().any(|file| file == manifest::FILE_NAME) {
+            return Ok(true);
+        }
+        for folder in ["segments", RUNS] {
+            if files.iter().any(|file| file == folder) && !self.fs.list(&home.join(folder))?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A collection. Several calls get the same one.
@@ -194,7 +209,7 @@ impl Store {
         if let Some(found) = open.get(name).filter(|found| !found.is_closed()) {
             return Ok(found.clone());
         }
-        if !self.is_there(name) {
+        if !self.is_there(name)? {
             return Err(Error::new(Kind::NotFound, format!("there is no collection '{name}'")).in_file(&self.base));
         }
         let lock = self.lock()?;
@@ -211,7 +226,7 @@ impl Store {
         check_engine(&*self.fs, settings.engine)?;
         let lock = self.check_writable()?;
         let mut open = held(&self.open);
-        if open.contains_key(name) || self.is_there(name) {
+        if open.contains_key(name) || self.is_there(name)? {
             return Err(Error::new(Kind::Exists, format!("there is a collection '{name}' already")).in_file(&self.base));
         }
         let owner = Owner { store: self.id, collection: new_uuid() };
@@ -251,7 +266,7 @@ impl Store {
     pub(super) fn name_hidden(&self, hidden: &StoredCollection, name: &str) -> Result<()> {
         hidden.close()?;
         let open = held(&self.open);
-        if open.contains_key(name) || self.is_there(name) {
+        if open.contains_key(name) || self.is_there(name)? {
             return Err(Error::new(Kind::Exists, format!("there is a collection '{name}' already")).in_file(&self.base));
         }
         let collections = self.base.join(COLLECTIONS);
@@ -312,7 +327,7 @@ impl Store {
         if volatile {
             return Ok(());
         }
-        if !self.is_there(name) {
+        if !self.is_there(name)? {
             return Err(Error::new(Kind::NotFound, format!("there is no collection '{name}'")).in_file(&self.base));
         }
         // A log in another place loses its collection first; a crash between leaves a folder that nothing reads.
@@ -338,7 +353,7 @@ impl Store {
         check_name(to)?;
         self.check_writable()?;
         let mut open = held(&self.open);
-        if open.contains_key(to) || self.is_there(to) {
+        if open.contains_key(to) || self.is_there(to)? {
             return Err(Error::new(Kind::Exists, format!("there is a collection '{to}' already")).in_file(&self.base));
         }
         if open.get(from).is_some_and(|found| found.core().volatile) {
@@ -348,7 +363,7 @@ impl Store {
         if let Some(found) = open.remove(from) {
             found.close()?;
         }
-        if !self.is_there(from) {
+        if !self.is_there(from)? {
             return Err(Error::new(Kind::NotFound, format!("there is no collection '{from}'")).in_file(&self.base));
         }
         let collections = self.base.join(COLLECTIONS);

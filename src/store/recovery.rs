@@ -5,6 +5,7 @@ use super::collection::Collection;
 use super::log::Log;
 use super::part::Sealed;
 use super::paths::Paths;
+use super::replay::each_record;
 use super::sealing::{Access, check_engine, open_part};
 use super::stored::{Core, Opened};
 use super::sweep::Leftovers;
@@ -212,7 +213,7 @@ fn replay(
             continue;
         }
         let path = paths.log(file.number);
-        let bytes = log_bytes(fs, &path, writable).map_err(missing)?;
+        let bytes = Arc::new(log_bytes(fs, &path, writable).map_err(missing)?);
         let mut reader = LogReader::new(&bytes, &path, root.owner, (file.number, file.first_lsn), sealed_log(file))?;
         if let Some(place) = file.replay_from {
             let beyond = || {
@@ -222,23 +223,23 @@ fn replay(
             reader = reader.skip_to(place.offset, place.lsn).ok_or_else(beyond)?;
         }
         recovery.files += 1;
-        while let Some(record) = reader.next_record()? {
+        each_record(&mut reader, &bytes, |record, at| {
             time = time.max(record.time);
             if record.last_lsn() <= state.lsn() || record.change == Change::Close {
-                continue;
+                return Ok(());
             }
             recovery.records += 1;
             recovery.entries += entries(&record.change);
-            let at = reader.offset();
-            let fits = state.check(&record.change).and_then(|()| state.replay(record.last_lsn(), &record.change));
+            let (lsn, last_lsn) = (record.lsn, record.last_lsn());
+            let fits = state.check(&record.change).and_then(|()| state.replay(last_lsn, record.change));
             fits.map_err(|error| match error.kind {
                 Kind::Dimension | Kind::Metric => {
-                    let message = format!("record {} does not fit the collection: {}", record.lsn, error.message);
+                    let message = format!("record {lsn} does not fit the collection: {}", error.message);
                     Error::new(Kind::Corrupt, message).at(at).in_file(&path)
                 }
                 _ => error,
-            })?;
-        }
+            })
+        })?;
         let end = reader.end()?;
         if file.last_lsn.is_none() {
             found = Found::of(&reader, time);

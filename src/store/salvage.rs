@@ -166,7 +166,7 @@ impl Work<'_> {
                 }
                 if record.last_lsn() > checkpoint {
                     match self.content.check(&record.change) {
-                        Ok(()) => self.content.replay(record.last_lsn(), &record.change)?,
+                        Ok(()) => self.content.replay(record.last_lsn(), record.change)?,
                         Err(error) => self.lose(path.clone(), &error.at(reader.offset()), 0),
                     }
                 }

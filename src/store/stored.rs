@@ -161,9 +161,9 @@ impl Core {
         let Some(log) = &self.log else {
             return state.apply(lsn, change).map(|_| lsn);
         };
-        let bytes = record::encode(lsn, time, change)?;
+        record::size(change)?;
         let undo = state.apply(lsn, change)?;
-        log.push(Pending { lsn, time, bytes, undo, awaited });
+        log.push(change, Pending { lsn, time, undo, awaited });
         Ok(lsn)
     }
 }

@@ -38,15 +38,14 @@ impl Found {
     }
 
     /// Writes the unproven records again and names them in a new manifest. Gives the end of the log.
-    pub fn settle(mut self, fs: &dyn Fs, paths: &Paths, root: &mut Root) -> Result<Option<Tail>> {
+    pub fn settle(self, fs: &dyn Fs, paths: &Paths, root: &mut Root) -> Result<Option<Tail>> {
         let (Some(proven), Some((_, last_lsn))) = (self.proven, self.unproven.last()) else {
             return Ok(self.proven);
         };
         let (number, first_lsn, last_lsn) = (root.manifest.generation + 1, proven.last_lsn + 1, *last_lsn);
         let mut file = LogFile::create(fs, &paths.wal, root.owner, (number, first_lsn), true, 0)?;
-        self.unproven.iter_mut().for_each(|(record, _)| record::set_synced(record, proven.last_lsn));
         failpoint::hit("tail.before_append")?;
-        file.append(self.unproven.iter().map(|(record, _)| record.as_slice()))?;
+        file.append_records(self.unproven.iter().map(|(record, _)| record.as_slice()), proven.last_lsn)?;
         failpoint::hit("tail.before_sync")?;
         file.sync()?;
         failpoint::hit("tail.before_manifest")?;

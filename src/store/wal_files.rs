@@ -12,7 +12,7 @@ use crate::format::header::Owner;
 use crate::format::record::{self, Change};
 use crate::manifest::{LogPlace, Root, SyncMode, WalRef, WalSettings};
 use crate::sync::{Mutex, PoisonError, RwLock};
-use crate::wal::LogFile;
+use crate::wal::{LogFile, records};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -87,14 +87,9 @@ impl WalFiles {
         self.in_doubt
     }
 
-    /// Bytes that a record takes.
-    pub fn bytes_of(&self, record: usize) -> u64 {
-        LogFile::bytes_of(record)
-    }
-
-    /// The record as it is written: compressed, where that is asked for.
-    pub fn packed(&self, record: Vec<u8>) -> Vec<u8> {
-        if self.settings(|settings| settings.compression) { record::compress(record) } else { record }
+    /// Whether records are compressed.
+    fn compresses(&self) -> bool {
+        self.settings(|settings| settings.compression)
     }
 
     /// Whether the current file has room for so many bytes.
@@ -150,10 +145,17 @@ impl WalFiles {
         Ok(())
     }
 
-    /// Writes records into the current file; `last` is LSN and time of the last.
-    pub fn append(&mut self, records: &[Vec<u8>], (last_lsn, last_time): (u64, u64)) -> Result<()> {
+    /// Writes whole frames into the current file, their records compressed where that is asked for. `synced`: the LSN up
+    /// to which everything is durable. The last two are LSN and time of the last record.
+    pub fn append(&mut self, frames: &mut [u8], synced: u64, (last_lsn, last_time): (u64, u64)) -> Result<()> {
+        let compresses = self.compresses();
         if let Some(file) = &mut self.file {
-            file.append(records.iter().map(Vec::as_slice))?;
+            if compresses {
+                let packed: Vec<_> = records(frames).map(|record| record::compress(record.to_vec())).collect();
+                file.append_records(packed.iter().map(Vec::as_slice), synced)?;
+            } else {
+                file.append(frames, synced)?;
+            }
             self.tail = Some(Tail { length: file.end(), last_lsn, last_time });
         }
         Ok(())
@@ -169,10 +171,9 @@ impl WalFiles {
     pub fn close(&mut self, last_lsn: u64) -> Result<()> {
         let Some(mut file) = self.file.take() else { return Ok(()) };
         let time = self.tail.map_or(0, |tail| tail.last_time);
-        let mut end = record::encode(last_lsn + 1, time, &Change::Close)?;
-        record::set_synced(&mut end, last_lsn);
+        let end = record::encode(last_lsn + 1, time, &Change::Close)?;
         failpoint::hit("wal.close.before_mark")?;
-        file.append(std::iter::once(end.as_slice()))?;
+        file.append_records(std::iter::once(end.as_slice()), last_lsn)?;
         failpoint::hit("wal.close.after_mark")?;
         file.sync()?;
         let _ = file.trim();

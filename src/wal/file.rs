@@ -3,7 +3,7 @@
 //! Zeros are written ahead of the frames, so that a commit changes no length and no block map of the file and its sync
 //! is one flush of the data. Large writes go past them: there the flush is worth the whole anyway.
 
-use super::frame::{self, FRAMES_START};
+use super::frame::{self, FRAMES_START, Frames};
 use crate::env::fs::{Fs, FsFile};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
@@ -40,8 +40,6 @@ pub struct LogFile {
     step: u64,
     /// Whether anything was written since the last sync.
     dirty: bool,
-    /// The group of frames that is written at once, here to be allocated once.
-    group: Vec<u8>,
 }
 
 impl LogFile {
@@ -64,8 +62,7 @@ impl LogFile {
         let file = fs.create(&path)?;
         failpoint::hit("wal.create.after_file")?;
         let end = head.len() as u64;
-        let mut log =
-            LogFile { file, path, number, first_lsn, seed, end, zeroed: end, step, dirty: true, group: Vec::new() };
+        let mut log = LogFile { file, path, number, first_lsn, seed, end, zeroed: end, step, dirty: true };
         log.file.write_at(&head, 0)?;
         failpoint::hit("wal.create.after_head")?;
         log.zero_ahead()?;
@@ -106,23 +103,21 @@ impl LogFile {
         self.dirty
     }
 
-    /// Bytes that a record takes in a file.
-    pub fn bytes_of(record: usize) -> u64 {
-        frame::frame_bytes(record) as u64
+    /// Writes the frames of `records` as [`append`](Self::append) does.
+    pub fn append_records<'a>(&mut self, records: impl Iterator<Item = &'a [u8]>, synced: u64) -> Result<()> {
+        let mut frames = Frames::default();
+        let bytes = records.map(|record| frames.push_record(record)).sum();
+        self.append(frames.part(0, bytes), synced)
     }
 
-    /// Writes the frames of `records` with one call. On an error nothing counts as written, and the next append takes
-    /// their place.
-    pub fn append<'a>(&mut self, records: impl Iterator<Item = &'a [u8]>) -> Result<()> {
-        self.group.clear();
-        for record in records {
-            let offset = self.end + self.group.len() as u64;
-            frame::push(&mut self.group, self.seed, offset, record);
-        }
-        let length = self.group.len() as u64;
+    /// Finishes whole frames and writes them with one call; their records say that everything up to `synced` was durable.
+    /// On an error nothing counts as written, and the next append takes their place.
+    pub fn append(&mut self, frames: &mut [u8], synced: u64) -> Result<()> {
+        frame::seal(frames, self.seed, self.end, synced);
+        let length = frames.len() as u64;
         self.dirty = true;
         failpoint::hit("wal.append.before_write")?;
-        self.file.write_at(&self.group, self.end)?;
+        self.file.write_at(frames, self.end)?;
         failpoint::hit("wal.append.after_write")?;
         self.end += length;
         if length < LARGE_BYTES && self.zeroed < self.end + length {

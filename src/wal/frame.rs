@@ -79,13 +79,69 @@ pub fn frame_bytes(record: usize) -> usize {
     (FRAME_HEAD_BYTES + record).next_multiple_of(8)
 }
 
-/// Appends the frame of `record`, which will stand at `offset`.
-pub fn push(out: &mut Vec<u8>, seed: u32, offset: u64, record: &[u8]) {
-    let end = out.len() + frame_bytes(record.len());
-    out.extend_from_slice(&(record.len() as u32).to_le_bytes());
-    out.extend_from_slice(&checksum(seed, offset, record).to_le_bytes());
-    out.extend_from_slice(record);
-    out.resize(end, 0);
+/// Frames one after another, without their checksums: those come when their place in a file is known.
+#[derive(Debug, Default)]
+pub struct Frames(Vec<u8>);
+
+impl Frames {
+    /// Appends a frame around the record that `write` appends. Gives the bytes of the frame.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let Frames(out) = self;
+        let start = out.len();
+        out.extend_from_slice(&[0; FRAME_HEAD_BYTES]);
+        write(out);
+        let record = out.len() - start - FRAME_HEAD_BYTES;
+        if let Some(length) = out.get_mut(start..start + 4) {
+            length.copy_from_slice(&(record as u32).to_le_bytes());
+        }
+        out.resize(start + frame_bytes(record), 0);
+        out.len() - start
+    }
+
+    /// The same for a record that is there.
+    pub fn push_record(&mut self, record: &[u8]) -> usize {
+        self.push(|out| out.extend_from_slice(record))
+    }
+
+    /// Whole frames among them, from one place on.
+    pub fn part(&mut self, start: usize, bytes: usize) -> &mut [u8] {
+        self.0.get_mut(start..start + bytes).unwrap_or_default()
+    }
+
+    /// Forgets them, and keeps at most `kept` bytes of memory for those that come.
+    pub fn clear(&mut self, kept: usize) {
+        self.0.clear();
+        self.0.shrink_to(kept);
+    }
+}
+
+/// Head and record of each of whole frames.
+fn each(frames: &mut [u8]) -> impl Iterator<Item = (&mut [u8; FRAME_HEAD_BYTES], &mut [u8])> {
+    let mut rest = frames;
+    std::iter::from_fn(move || {
+        let length = u32::from_le_bytes(array(rest, 0)?) as usize;
+        let (frame, after) = std::mem::take(&mut rest).split_at_mut_checked(frame_bytes(length))?;
+        rest = after;
+        let (head, record) = frame.split_first_chunk_mut()?;
+        Some((head, record.get_mut(..length)?))
+    })
+}
+
+/// The records of whole frames.
+pub fn records(frames: &mut [u8]) -> impl Iterator<Item = &[u8]> {
+    each(frames).map(|(_, record)| &*record)
+}
+
+/// Finishes whole frames that will stand at `offset`: their records get the LSN up to which the log is durable, and the
+/// frames their checksums.
+pub fn seal(frames: &mut [u8], seed: u32, offset: u64, synced: u64) {
+    let mut offset = offset;
+    for (head, record) in each(frames) {
+        record::set_synced(record, synced);
+        let [.., a, b, c, d] = head;
+        [*a, *b, *c, *d] = checksum(seed, offset, record).to_le_bytes();
+        offset += frame_bytes(record.len()) as u64;
+    }
 }
 
 /// The record whose frame stands at `offset`, and the bytes of the frame; `None` when no whole and unharmed frame does.

@@ -6,10 +6,12 @@
 //! This module writes frames into one file and reads them back. When a file is full, what is named by the manifest, and
 //! who waits for what, is decided by `store`.
 
+mod ahead;
 mod file;
 mod frame;
 mod read;
 
+pub use ahead::Portion;
 pub use file::{LogFile, file_name, number_of};
-pub use frame::FRAMES_START;
+pub use frame::{FRAMES_START, Frames, records};
 pub use read::{End, LogReader, Sealed, was_named};

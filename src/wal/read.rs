@@ -5,6 +5,7 @@
 //! record carries the LSN up to which the log was durable when it was written, so that a whole record behind the
 //! damaged place that knows the damaged one as durable proves damage.
 
+use super::ahead::{self, Decoded, Portion};
 use super::frame::{self, FRAMES_START};
 use crate::error::{Error, Kind, Result};
 use crate::format::header::{HEADER_BYTES, Header, Owner, array};
@@ -56,6 +57,8 @@ pub struct LogReader<'a> {
     unproven: VecDeque<(usize, u64)>,
     /// Up to where records are known to be durable.
     proven: (usize, u64),
+    /// Frames that were decoded ahead.
+    ahead: VecDeque<Decoded>,
 }
 
 impl<'a> LogReader<'a> {
@@ -81,6 +84,7 @@ impl<'a> LogReader<'a> {
             closed: false,
             unproven: VecDeque::new(),
             proven: (FRAMES_START, first_lsn.saturating_sub(1)),
+            ahead: VecDeque::new(),
         };
         if found_lsn != first_lsn || first_lsn == 0 {
             let message = format!("this log file begins with record {found_lsn}, expected was {first_lsn}");
@@ -118,18 +122,36 @@ impl<'a> LogReader<'a> {
         self.next_lsn
     }
 
+    /// Frames that may stand at an offset, to be decoded by another thread and then taken; `None` where none begins.
+    pub fn portion_at(&self, offset: u64) -> Option<Portion> {
+        let sealed = self.sealed.is_some_and(|sealed| offset >= sealed.length);
+        let offset = usize::try_from(offset).ok().filter(|_| !sealed)?;
+        Portion::at(self.bytes, self.seed, offset)
+    }
+
+    /// Takes frames that were decoded ahead, in the order of their places.
+    pub fn take(&mut self, portion: Portion) {
+        self.ahead.extend(portion.frames);
+    }
+
+    /// Whether there are frames that were decoded ahead.
+    pub fn is_ahead(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
     /// The next record; `None` at the end, whatever the end is: see [`LogReader::end`].
     pub fn next_record(&mut self) -> Result<Option<Record>> {
         if self.sealed.is_some_and(|sealed| self.offset as u64 >= sealed.length) {
             return Ok(None);
         }
-        let Some((bytes, length)) = frame::at(self.bytes, self.seed, self.offset) else { return Ok(None) };
-        let in_file = |error: Error| error.at(self.offset as u64).in_file(&self.path);
-        if record::peek(bytes).is_none_or(|(lsn, _)| lsn != self.next_lsn) {
+        let ahead = self.ahead.pop_front().filter(|frame| frame.offset == self.offset);
+        let found = ahead.or_else(|| ahead::decode(self.bytes, self.seed, self.offset));
+        let Some(Decoded { bytes, record, .. }) = found.filter(|frame| frame.lsn == self.next_lsn) else {
             return Ok(None);
-        }
-        let record = record::decode(bytes).map_err(in_file)?;
-        self.offset += length;
+        };
+        let in_file = |error: Error| error.at(self.offset as u64).in_file(&self.path);
+        let record = record.map_err(in_file)?;
+        self.offset += bytes;
         self.next_lsn = record.last_lsn().saturating_add(1);
         self.closed = record.change == record::Change::Close;
         self.unproven.push_back((self.offset, record.last_lsn()));

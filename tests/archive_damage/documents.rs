@@ -39,7 +39,8 @@ fn json_that_is_no_archive_is_refused_with_line_and_column() {
     refused(b"{\"", Kind::Format, "cut");
     refused(b"{\"a\":1}", Kind::Format, "vectors");
     refused(b"{'version':1}", Kind::Format, place);
-    refused(b"SQLite format 3\0 and more", Kind::Unsupported, "SQLite");
+    refused(b"SQLite format 3\0 and more", Kind::Format, "not a SQLite database");
+    refused(b"SQLite format 4\0 and more", Kind::Format, "SQLite");
     refused(b"redb\x1a\x0a\xa9\x0d\x0a", Kind::Format, "exportRuvector");
     let pretty = "{\n  \"version\": \"1.0.0\",\n  \"vectors\": [\n    {\"id\": \"a\", \"vector\": [1,]}\n  ]\n}";
     refused(pretty.as_bytes(), Kind::Format, "line 4, column 5");

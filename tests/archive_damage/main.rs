@@ -6,25 +6,30 @@
 //! where damage changes nothing (`sweep::SPARE`, which `docs/format.md` quotes) is out of date.
 //!
 //! `sweep` damages small archives everywhere, `large` archives of several parts here and there, `documents` holds
-//! archives that are wrong by design, and `bombs` those that claim or unfold to more than they are.
+//! archives that are wrong by design, and `bombs` those that claim or unfold to more than they are. `sqlite` does all of
+//! that to SQLite archives, in which many bits carry no data and whose reader is another library; `foreign_sqlite` holds
+//! databases of other programs.
 
 mod bombs;
 mod documents;
+mod foreign_sqlite;
 mod large;
+mod sqlite;
 mod sweep;
 
-use ruvector_persistence::archive::{self, Content, Expect, Format, Options, Source};
+use ruvector_persistence::archive::{self, Content, Expect, Format, Options, Source, Stored};
 use ruvector_persistence::codec::{Compression, Compressor, Digest};
 use ruvector_persistence::control::Control;
 use ruvector_persistence::error::{Error, Kind};
 use ruvector_persistence::format::{Description, Entry, Metric};
 use std::io::{Cursor, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 const COMPRESSIONS: [Compression; 4] = [Compression::None, Compression::Gzip, Compression::Brotli, Compression::Zstd];
 
 /// Every kind that damaged bytes may end in. The others would say that the machine or this library is at fault.
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Format,
     Kind::Checksum,
     Kind::Corrupt,
@@ -35,6 +40,8 @@ const KINDS: [Kind; 10] = [
     Kind::Unsupported,
     Kind::Id,
     Kind::Metadata,
+    // A compressed SQLite database whose header says that it is larger than the disk.
+    Kind::NoSpace,
 ];
 
 /// What reading an archive gives.
@@ -58,6 +65,11 @@ fn entry(id: &str, vector: &[f32], metadata: Option<&str>) -> Entry {
     Entry::new(id, vector.to_vec(), metadata).unwrap()
 }
 
+/// Where scratch files are made.
+fn beside() -> PathBuf {
+    std::env::temp_dir().join("archive")
+}
+
 /// The archive of these entries.
 fn written(entries: Vec<Entry>, format: Format, compression: Compression) -> Vec<u8> {
     let dimension = entries.first().map(|entry| entry.vector.len());
@@ -70,7 +82,7 @@ fn written(entries: Vec<Entry>, format: Format, compression: Compression) -> Vec
         operation: "save",
     };
     let options = Options { format, compression, level: None };
-    archive::write(content, options, Vec::new(), &Control::default()).unwrap().0
+    archive::write(content, options, &beside(), Vec::new(), &Control::default()).unwrap().0
 }
 
 fn read(bytes: &[u8], verify: bool) -> Result<Found, Error> {
@@ -80,8 +92,8 @@ fn read(bytes: &[u8], verify: bool) -> Result<Found, Error> {
         entries.extend(batch);
         Ok(())
     };
-    let length = bytes.len() as u64;
-    let source = archive::read(Cursor::new(bytes.to_vec()), length, &expect, "load", &Control::default(), &mut keep)?;
+    let stored = Stored { length: bytes.len() as u64, path: &beside(), is_file: false };
+    let source = archive::read(Cursor::new(bytes.to_vec()), stored, &expect, "load", &Control::default(), &mut keep)?;
     Ok(Found { source, entries })
 }
 

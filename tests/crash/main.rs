@@ -8,6 +8,7 @@
 //! - `chance`: random operations with crashes, full disks and failing calls, against the model
 //! - `fakes`, `selftest`: small stores with planted bugs, each of which has to be found
 //! - `engine`, `enginetest`: the store itself, and the bugs planted beneath it
+//! - `snapshots`: snapshots, restores and rewinds, under both
 //! - `simtest`: the simulated disk beside the real one, and every row of what a crash may leave
 //!
 //! `CRASH_IMAGES=<number>` or `all` says how many images a sweep opens. A failure names the moment, the call before it, and
@@ -31,6 +32,7 @@ mod rng;
 mod selftest;
 mod sim;
 mod simtest;
+mod snapshots;
 mod state;
 mod subject;
 mod sweep;

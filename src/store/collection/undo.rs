@@ -2,7 +2,7 @@
 
 use super::Collection;
 use crate::error::Result;
-use crate::format::Description;
+use crate::format::{Description, Entry};
 use crate::store::memtable::Memtable;
 use crate::store::part::{Part, Sealed};
 use crate::store::rows::Row;
@@ -18,9 +18,25 @@ pub struct Undo {
 #[derive(Debug)]
 pub(super) enum Replaced {
     /// What each id held before.
-    Ids(Vec<(Arc<str>, Before)>),
+    Ids(Vec<(Key, Before)>),
     /// The whole content.
     All(Vec<Sealed>, Box<Memtable>),
+}
+
+/// An id that was written; that of a new entry is the entry's own.
+#[derive(Debug)]
+pub(super) enum Key {
+    Entry(Arc<Entry>),
+    Id(Box<str>),
+}
+
+impl Key {
+    fn id(&self) -> &str {
+        match self {
+            Key::Entry(entry) => &entry.id,
+            Key::Id(id) => id,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -36,18 +52,16 @@ impl Collection {
     }
 
     /// What each id holds, each once. Reads everything that the change will need, so that it cannot fail halfway.
-    pub(super) fn befores<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<(Arc<str>, Before)>> {
-        let before = |id: &str| {
-            Ok((
-                id.into(),
-                match self.place(id)? {
-                    None => Before::Nothing,
-                    Some(None) => self.memtable.get(id).cloned().map_or(Before::Nothing, Before::Row),
-                    Some(Some((part, row))) => {
-                        self.sealed.get(part).map_or(Before::Nothing, |sealed| Before::Sealed(sealed.part.clone(), row))
-                    }
-                },
-            ))
+    pub(super) fn befores(&self, ids: impl Iterator<Item = Key>) -> Result<Vec<(Key, Before)>> {
+        let before = |key: Key| {
+            let before = match self.place(key.id())? {
+                None => Before::Nothing,
+                Some(None) => self.memtable.get(key.id()).cloned().map_or(Before::Nothing, Before::Row),
+                Some(Some((part, row))) => {
+                    self.sealed.get(part).map_or(Before::Nothing, |sealed| Before::Sealed(sealed.part.clone(), row))
+                }
+            };
+            Ok((key, before))
         };
         ids.map(before).collect()
     }
@@ -62,8 +76,8 @@ impl Collection {
             }
             Replaced::Ids(before) => {
                 // Of an id that stands twice in a batch, both remember what was before the batch.
-                for (id, before) in before {
-                    self.forget(&id)?;
+                for (key, before) in before {
+                    self.forget(key.id())?;
                     match before {
                         Before::Nothing => {}
                         Before::Row(row) => drop(self.memtable.insert(row)),

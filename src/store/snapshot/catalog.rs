@@ -56,11 +56,15 @@ pub fn list(fs: &dyn Fs, directory: &Path) -> Result<(Vec<Entry>, Vec<Damaged>)>
     for name in names.iter().filter(|name| !name.starts_with('.') && !name.ends_with(PIN)) {
         let path = directory.join(name);
         let packing = Packing::of_name(name);
-        if packing.is_none() && !holds_content(fs, &path) {
-            continue;
-        }
-        match read(fs, &path, names.contains(&format!("{name}{PIN}"))) {
+        let found = match packing.is_some() || holds_content(fs, &path)? {
+            true => read(fs, &path, names.contains(&format!("{name}{PIN}"))),
+            false => continue,
+        };
+        match found {
             Ok(entry) => entries.push(entry),
+            // A disk that fails says nothing about the snapshot; one that is being removed is gone.
+            Err(error) if error.kind == Kind::Io => return Err(error),
+            Err(error) if error.cause_code() == Some("ENOENT") => {}
             Err(error) => damaged.push(Damaged { path, error }),
         }
     }
@@ -71,8 +75,13 @@ pub fn list(fs: &dyn Fs, directory: &Path) -> Result<(Vec<Entry>, Vec<Damaged>)>
     Ok((entries, damaged))
 }
 
-fn holds_content(fs: &dyn Fs, path: &Path) -> bool {
-    fs.list(path).is_ok_and(|names| names.iter().any(|name| name == content::FILE_NAME))
+/// Whether it is a folder with a `SNAPSHOT`. What cannot be looked at is no folder without one.
+fn holds_content(fs: &dyn Fs, path: &Path) -> Result<bool> {
+    match fs.list(path) {
+        Ok(names) => Ok(names.iter().any(|name| name == content::FILE_NAME)),
+        Err(error) if matches!(error.cause_code(), Some("ENOTDIR" | "ELOOP" | "EACCES")) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn read(fs: &dyn Fs, path: &Path, pinned: bool) -> Result<Entry> {
@@ -90,7 +99,7 @@ fn read(fs: &dyn Fs, path: &Path, pinned: bool) -> Result<Entry> {
 
 /// The snapshot at that place.
 pub fn at(fs: &dyn Fs, path: &Path) -> Result<Entry> {
-    let pinned = fs.list(directory_of(path)).is_ok_and(|names| names.contains(&pin_name(path)));
+    let pinned = fs.list(directory_of(path))?.contains(&pin_name(path));
     read(fs, path, pinned).map_err(|error| match error.cause_code() {
         Some("ENOENT" | "ENOTDIR") => {
             Error::new(Kind::SnapshotNotFound, "there is no snapshot at this place").in_file(path)
@@ -128,7 +137,7 @@ pub fn chain<'a>(fs: &dyn Fs, entries: &'a [Entry], top: &'a Entry) -> Result<Ve
         };
         let Some(found) = entries.iter().find(|entry| entry.id() == base.id) else {
             let named = directory_of(&last.path).join(&base.id);
-            return match holds_content(fs, &named) {
+            return match holds_content(fs, &named)? {
                 true => broken("is damaged"),
                 false => broken("is missing"),
             };

@@ -217,7 +217,7 @@ mod tests {
                 metric: None,
                 manifest: "ff".to_owned(),
                 bytes: 21,
-                files: vec![file("MANIFEST"), file("segments/00000001.seg"), file("wal/00000001.wal")],
+                files: vec![file("MANIFEST"), file("segments/00000001.seg"), file("wal/00000000000000000001.wal")],
             }],
             metadata: Some(r#"{"b":1,"a":12345678901234567890}"#.to_owned()),
         }

@@ -92,7 +92,12 @@ impl Store {
         control: &Control,
         mut each: impl FnMut(&mut Taken) -> Result<()>,
     ) -> Result<Vec<Content>> {
-        let mut names = names.map_or_else(|| self.list(), |names| Ok(names.to_vec()))?;
+        let there = self.list()?;
+        if let Some(nobody) = names.and_then(|names| names.iter().find(|name| !there.contains(name))) {
+            let message = format!("there is no collection '{}'", shown(nobody));
+            return Err(Error::new(Kind::NotFound, message).in_file(self.base()));
+        }
+        let mut names = names.map_or(there, <[String]>::to_vec);
         names.sort();
         names.dedup();
         let mut contents = Vec::new();

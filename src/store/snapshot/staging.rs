@@ -7,6 +7,7 @@ use crate::env::fs::{Fs, Lock};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::store::tree;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,16 +82,22 @@ impl Drop for Staging {
 
 /// Removes what processes that were killed left of snapshots; gives the number of them.
 pub fn sweep(fs: &Arc<dyn Fs>, directory: &Path) -> Result<usize> {
+    let id = |found: &String| {
+        let rest = found.strip_prefix(PREFIX)?;
+        // A crash may have kept any of the three and lost the others.
+        let id = [LOCK, FOLDER, PACKED].into_iter().find_map(|suffix| rest.strip_suffix(suffix))?;
+        super::id::check_id(id).is_ok().then(|| id.to_owned())
+    };
+    let ids: BTreeSet<String> = fs.list(directory)?.iter().filter_map(id).collect();
     let mut swept = 0;
-    for found in fs.list(directory)? {
-        let id = found.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(LOCK));
-        let Some(id) = id.filter(|id| super::id::check_id(id).is_ok()) else { continue };
-        match fs.lock(&directory.join(&found), "a process that removes what another left") {
+    for id in ids {
+        let lock = directory.join(name(&id, LOCK));
+        match fs.lock(&lock, "a process that removes what another left") {
             Err(error) if error.kind == Kind::Locked => {}
             Err(error) => return Err(error),
             Ok(lock) => {
                 let (fs, directory) = (fs.clone(), directory.to_path_buf());
-                drop(Staging { fs, directory, id: id.to_owned(), lock: Some(lock) });
+                drop(Staging { fs, directory, id, lock: Some(lock) });
                 swept += 1;
             }
         }
