@@ -16,7 +16,7 @@ import { bitsOf, contentOf, entriesOf, fromBits, vectorOf } from './helpers/vect
 function both(title: string, run: (t: any, options: VectorDBOptions) => Promise<void>): void {
   test(`${title} (in memory)`, (t) => run(t, {}))
   test(`${title} (on disk)`, (t) => run(t, { path: tempDir(t) }))
-  test(`${title} (engine lsm)`, (t) => run(t, { path: tempDir(t), engine: 'lsm', lsm: { writeBufferSize: 4096 } }))
+  test(`${title} (engine lsm)`, (t) => run(t, { path: tempDir(t), engine: 'lsm', lsm: { writeBufferSize: '64KB' } }))
 }
 
 both('the documented interface: insert, get, delete, updateMetadata, clear, stats, len, isEmpty', async (t, options) => {
@@ -557,14 +557,14 @@ test('A73: compaction by itself, above the threshold only, also when it is confi
   t.is((await db.statistics()).fragmentation, 0.29)
   for (let row = 290; row < 310; row++) db.delete(`doc-${row}`)
   // It may begin with the first row above the threshold; those that die meanwhile wait for the next.
-  await until(async () => (await db.statistics()).fragmentation < 0.1, 'a compaction')
+  await until(async () => (await db.statistics()).fragmentation < 0.1, 'a compaction', 30_000)
   t.is(db.len(), 690)
   await db.configure({ compaction: { enabled: false } })
   for (let row = 310; row < 900; row++) db.delete(`doc-${row}`)
   await new Promise((resolve) => setTimeout(resolve, 100))
   t.true((await db.statistics()).fragmentation > 0.5)
   await db.configure({ compaction: { enabled: true, interval: 10 } })
-  await until(async () => (await db.statistics()).fragmentation === 0, 'a compaction')
+  await until(async () => (await db.statistics()).fragmentation === 0, 'a compaction', 30_000)
 })
 
 both('save and load: archives of DatabasePersistence; a load replaces the content in one step', async (t, options) => {
