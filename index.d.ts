@@ -1091,7 +1091,7 @@ export interface SnapshotCollection {
   vectorCount: number;
   /** Numbers in each vector; 0 while unknown. */
   dimension: number;
-  metric: Metric | null;
+  metric: DistanceMetric | null;
   /** The last change that is in it. */
   lsn: number;
   /** Time of that change, milliseconds since 1970. */
