@@ -310,7 +310,7 @@ test('row 36: snapshot ids that are none, before any file is looked at', async (
   }
   t.true(existsSync(join(dir, 'x.meta.json')) && existsSync(join(baseDir, 'x.meta.json')))
   await refusal(t, () => persistence.deleteSnapshot('absent'), 'ERR_SNAPSHOT_NOT_FOUND', 'Snapshot absent not found')
-  await refusal(t, () => persistence.restoreSnapshot('con'), 'ERR_SNAPSHOT_NOT_FOUND', 'Snapshot con not found')
+  await refusal(t, () => persistence.restoreSnapshot('con'), 'ERR_SNAPSHOT_ID', 'no device name of Windows')
   await isUnharmed(t, kept)
 })
 
