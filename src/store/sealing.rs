@@ -184,7 +184,7 @@ impl Core {
                     pushed.transpose()?;
                 }
             }
-            failpoint::hit("checkpoint.after_rows")
+            failpoint::hit("checkpoint.after_run_rows")
         })?;
         let lsm::Sealed { number, length, checksum, rows } = sealed;
         Ok(SegmentRef { number, kind: SegmentKind::Lsm, length, checksum, rows: u64::from(rows), dead: None })
