@@ -481,6 +481,8 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
    * store such as `engine`) or ERR_LOCKED. All that needs time starts here, and its failure comes from `ready()`, `save()` and the rest.
    */
   constructor(db: PersistableDatabase, options: PersistenceOptions);
+  /** Saves and snapshots at set times. */
+  readonly schedules: Schedules<PersistenceTasks>;
 
   /**
    * Resolves when the folder is usable and what was in the database before is adopted, writes included that were started
@@ -1239,6 +1241,94 @@ export interface PruneReport {
   windows: { collection: string; windows: MomentWindow[] }[];
 }
 
+/** When scheduled work is due: at the times of a cron expression, or at an interval. */
+export type ScheduleTime =
+  | {
+      /** Five fields (minute, hour, day of the month, month, day of the week) or six (second first), as croner reads them: `'0 2 * * *'`. */
+      cron: string;
+      /** Time zone of the expression, such as 'Europe/Berlin'. Default: that of the process. */
+      timeZone?: string;
+      every?: undefined;
+    }
+  | {
+      /** Milliseconds from one time to the next, 1 to 2147483647. */
+      every: number;
+      cron?: undefined;
+      timeZone?: undefined;
+    };
+
+/** What a run did. */
+export interface ScheduleReport {
+  /** The schedule. */
+  name: string;
+  /** Milliseconds since 1970. */
+  startedAt: number;
+  durationMs: number;
+  /** What each task resolved to, by its name: those that are done. */
+  results: Record<string, unknown>;
+  /** What ended the run; the tasks behind it were not begun. */
+  error?: Error;
+}
+
+/** A schedule as it is now. */
+export interface Schedule {
+  name: string;
+  cron?: string;
+  timeZone?: string;
+  every?: number;
+  /** When it is due next; null when never again. */
+  next: Date | null;
+  /** Whether it is at work. */
+  running: boolean;
+  /** Its last run. */
+  last: ScheduleReport | null;
+  /** Times that came while the run of the time before had not ended. */
+  skipped: number;
+}
+
+/** Events of schedules. */
+export interface ScheduleEvents {
+  /** A run is done. */
+  done: [report: ScheduleReport];
+  /** A run has failed; `report.error` says how. Without a listener it becomes a process warning. */
+  failed: [report: ScheduleReport];
+  /** A time came while the run of the time before had not ended. */
+  skipped: [schedule: Schedule];
+}
+
+/** What scheduled work of a store can be. The order of a run is: compact, snapshot, prune. */
+export interface StoreTasks {
+  /** Compacts the collections that are open. The report holds a `CompactionReport` for each, by name. */
+  compact?: boolean | CompactOptions;
+  /** Takes a snapshot. */
+  snapshot?: boolean | CreateStoreSnapshotOptions;
+  /** Removes old snapshots; it needs a rule. */
+  prune?: PruneOptions;
+}
+
+/** What scheduled work of a `DatabasePersistence` can be. The order of a run is: save, saveIncremental, snapshot. */
+export interface PersistenceTasks {
+  save?: boolean | SaveOptions;
+  saveIncremental?: boolean | SaveIncrementalOptions;
+  /** Name of the snapshots: 'scheduled', unless another one is given. `maxSnapshots` says how many are kept. */
+  snapshot?: boolean | (SnapshotOptions & { name?: string; metadata?: Record<string, any> });
+}
+
+/**
+ * Work at set times, as long as the process runs: `store.schedules` and `persistence.schedules`. One run at a time; timers keep
+ * no process alive. Closing what they belong to ends them, after the task that is being done.
+ */
+export interface Schedules<Tasks extends object> extends EventEmitter<ScheduleEvents> {
+  /** Begins a schedule. Wrong times and tasks are thrown at once: TypeError or RangeError, ERR_EXISTS, ERR_READ_ONLY, ERR_CLOSED. */
+  add(name: string, when: ScheduleTime, tasks: Tasks): Schedule;
+  /** All of them. */
+  list(): Schedule[];
+  /** Ends a schedule; a run that is under way goes on. Whether there was one. */
+  remove(name: string): boolean;
+  /** Does its work now, in its turn. Rejects with what failed, and with ERR_NOT_FOUND. */
+  run(name: string): Promise<ScheduleReport>;
+}
+
 /** The snapshots of a store: `store.snapshots`. `snapshot` is an id, a name (the newest of that name), `'latest'`, or an absolute path. */
 export interface Snapshots {
   /**
@@ -1363,6 +1453,8 @@ export class VectorStore implements AsyncDisposable {
   rename(from: string, to: string): Promise<void>;
   /** Its snapshots. */
   readonly snapshots: Snapshots;
+  /** Compaction, snapshots and their removal at set times. */
+  readonly schedules: Schedules<StoreTasks>;
   /** The moments that a collection can go back to: snapshots, and every change that the log still holds behind one. */
   moments(collection: string, options?: SnapshotFolderOptions): Promise<Moments>;
   /** Gives the present moment of a collection a name. Rejects with ERR_EXISTS. */

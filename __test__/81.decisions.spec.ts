@@ -1,5 +1,5 @@
-// docs/decisions/ against the manifests: a reason for each crate and each npm package and for none that is gone, no dependency
-// at run time, and an index that lists every page. A failure means that somebody added a dependency without a reason.
+// docs/decisions/ against the manifests: a reason for each crate and each npm package and for none that is gone, none that
+// is fetched with the package, and an index that lists every page. A failure means that somebody added a dependency without a reason.
 import test from 'ava'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,10 +19,12 @@ test('each crate of Cargo.toml has a reason, and no other', (t) => {
   t.deepEqual(named('Crates'), [...new Set(crates)].sort())
 })
 
-test('each npm package has a reason, and none is needed at run time', (t) => {
-  const { dependencies = {}, peerDependencies = {}, devDependencies } = JSON.parse(readDoc('package.json'))
-  t.deepEqual({ ...dependencies, ...peerDependencies }, {})
-  t.deepEqual(named('npm packages'), Object.keys(devDependencies).sort())
+test('each npm package has a reason, and what is needed at run time is in the tarball', (t) => {
+  const { dependencies, bundleDependencies, peerDependencies = {}, devDependencies } = JSON.parse(readDoc('package.json'))
+  t.deepEqual(peerDependencies, {})
+  t.deepEqual(named('npm packages, in the tarball'), Object.keys(dependencies).sort())
+  t.deepEqual(bundleDependencies, Object.keys(dependencies))
+  t.deepEqual(named('npm packages, for development only'), Object.keys(devDependencies).sort())
 })
 
 test('the index lists every page', (t) => {

@@ -21,11 +21,14 @@ import { restoreSnapshot } from './operations/restore-snapshot';
 import { saveIncremental } from './operations/save-incremental';
 import { save } from './operations/save';
 import { shutdown } from './operations/shutdown';
+import { planOf } from './operations/tasks';
 import { walStatus } from './operations/wal-status';
 import { readSettings } from './options';
+import { endSchedules, Schedules } from './schedules/schedules';
 import { Session } from './session';
 
 export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
+  readonly schedules: Schedules;
   readonly #session: Session;
   readonly #autoSave: AutoSave;
   #ending: Promise<void> | null = null;
@@ -34,6 +37,7 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
     super();
     this.#session = new Session(db, readSettings(options), (event, ...args) => this.#tell(event, args));
     this.#autoSave = new AutoSave(this.#session);
+    this.schedules = new Schedules(planOf(this.#session));
     if (options.autoSaveInterval) this.#autoSave.start();
   }
 
@@ -103,8 +107,13 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
 
   shutdown(): Promise<void> {
     this.#autoSave.stop();
-    this.#ending ??= shutdown(this.#session);
+    this.#ending ??= this.#end();
     return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    const scheduled = endSchedules(this.schedules);
+    await shutdown(this.#session).finally(() => scheduled);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -10,17 +10,20 @@ import type {
 import { isBoolean, isString, readOptions } from './checks';
 import { closedDatabase, PersistenceError, unwrap, wrongType } from './errors';
 import type { NativeStore } from './native';
+import { endSchedules, Schedules } from './schedules/schedules';
 import { Core, newSettings, openStore } from './vector-db/core';
 import { readCollection, readFolder } from './vector-db/options';
 import { VectorDB } from './vector-db';
 import { createRestorePoint, moments, rewind, walReplay } from './vector-store/history';
 import { type Operate, operateOn } from './vector-store/operate';
 import { Snapshots } from './vector-store/snapshots';
+import { planOf } from './vector-store/tasks';
 
 export class VectorStore {
   readonly path: string;
   readonly readOnly: boolean;
   readonly snapshots: Snapshots;
+  readonly schedules: Schedules;
   #store: NativeStore;
   readonly #open = new Map<string, { readonly db: VectorDB; readonly core: Core }>();
   readonly #operate: Operate;
@@ -35,6 +38,7 @@ export class VectorStore {
     this.#store = store;
     this.#operate = <T>(operation: string, request: object, signal?: AbortSignal) => this.#inTurn(() => operateOn(store)<T>(operation, request, signal));
     this.snapshots = new Snapshots(this.#operate);
+    this.schedules = new Schedules(planOf({ path, readOnly, operate: this.#operate, open: () => this.#openOnes() }));
   }
 
   static async open(path: string, options?: VectorStoreOptions): Promise<VectorStore> {
@@ -84,6 +88,10 @@ export class VectorStore {
         throw error;
       }
     });
+  }
+
+  *#openOnes(): Generator<readonly [string, VectorDB]> {
+    for (const [name, { db, core }] of this.#open) if (!core.isClosed) yield [name, db];
   }
 
   #keep(core: Core): VectorDB {
@@ -141,6 +149,7 @@ export class VectorStore {
   }
 
   async #close(): Promise<void> {
+    await endSchedules(this.schedules);
     await this.#turn;
     const closed = await Promise.allSettled([...this.#open.values()].map(({ db }) => db.close()));
     unwrap(await this.#store.close());

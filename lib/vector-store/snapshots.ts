@@ -35,6 +35,32 @@ const isCount = isInteger(0, 1_000_000);
 const isWhole = isInteger(0, Number.MAX_SAFE_INTEGER);
 const folder = { directory: isString };
 
+/** The request that the options of `create` make. */
+export function readCreate(options: unknown): { request: object; signal?: AbortSignal } {
+  const { metadata, compress = false, signal, collections, ...rest } = readOptions<CreateStoreSnapshotOptions>(options, 'snapshots.create', {
+    ...folder, path: isString, name: isString, metadata: () => undefined, collections: isNames, incremental: isBoolean, base: isString,
+    compress: isCompression, signal: isSignal,
+  });
+  if (rest.path !== undefined && rest.directory !== undefined) throw wrongType('Options "path" and "directory" of snapshots.create contradict each other');
+  if (rest.base !== undefined && rest.incremental === false) throw wrongType('Option "base" of snapshots.create contradicts incremental: false');
+  const text = metadataText(metadata, () => 'the snapshot');
+  const compression = compress === true ? 'gzip' : compress === false ? undefined : compress;
+  return { request: { ...rest, metadata: text === null ? undefined : JSON.parse(text) as unknown, collections: collections && [...collections], compression }, signal };
+}
+
+export async function create(operate: Operate, { request, signal }: ReturnType<typeof readCreate>): Promise<StoreSnapshot> {
+  return snapshotOf(await operate<NativeSnapshot>('snapshotCreate', request, signal));
+}
+
+/** The request that the options of `prune` make. */
+export function readPrune(options: unknown): object {
+  const { directory, dryRun, ...keep } = readOptions<PruneOptions>(options, 'snapshots.prune', {
+    ...folder, dryRun: isBoolean, last: isCount, within: isWhole, hourly: isCount, daily: isCount, weekly: isCount, monthly: isCount, maxBytes: isWhole,
+  });
+  if (Object.keys(keep).length === 0) throw wrongType('snapshots.prune needs a rule: last, within, hourly, daily, weekly, monthly or maxBytes');
+  return { directory, dryRun, keep };
+}
+
 export class Snapshots {
   readonly #operate: Operate;
 
@@ -44,16 +70,7 @@ export class Snapshots {
   }
 
   async create(options?: CreateStoreSnapshotOptions): Promise<StoreSnapshot> {
-    const { metadata, compress = false, signal, collections, ...rest } = readOptions<CreateStoreSnapshotOptions>(options, 'snapshots.create', {
-      ...folder, path: isString, name: isString, metadata: () => undefined, collections: isNames, incremental: isBoolean, base: isString,
-      compress: isCompression, signal: isSignal,
-    });
-    if (rest.path !== undefined && rest.directory !== undefined) throw wrongType('Options "path" and "directory" of snapshots.create contradict each other');
-    if (rest.base !== undefined && rest.incremental === false) throw wrongType('Option "base" of snapshots.create contradicts incremental: false');
-    const text = metadataText(metadata, () => 'the snapshot');
-    const compression = compress === true ? 'gzip' : compress === false ? undefined : compress;
-    const request = { ...rest, metadata: text === null ? undefined : JSON.parse(text) as unknown, collections: collections && [...collections], compression };
-    return snapshotOf(await this.#operate<NativeSnapshot>('snapshotCreate', request, signal));
+    return create(this.#operate, readCreate(options));
   }
 
   async #list(options: unknown, what: string): Promise<{ snapshots: NativeSnapshot[]; damaged: DamagedSnapshot[] }> {
@@ -101,12 +118,7 @@ export class Snapshots {
   }
 
   async prune(options: PruneOptions): Promise<PruneReport> {
-    const checks = {
-      ...folder, dryRun: isBoolean, last: isCount, within: isWhole, hourly: isCount, daily: isCount, weekly: isCount, monthly: isCount, maxBytes: isWhole,
-    };
-    const { directory, dryRun, ...keep } = readOptions<PruneOptions>(options, 'snapshots.prune', checks);
-    if (Object.keys(keep).length === 0) throw wrongType('snapshots.prune needs a rule: last, within, hourly, daily, weekly, monthly or maxBytes');
-    return this.#operate('prune', { directory, dryRun, keep });
+    return this.#operate('prune', readPrune(options));
   }
 
   /** The word that means a snapshot, and the options of a call about it. */
