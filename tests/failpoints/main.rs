@@ -13,6 +13,8 @@
 
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod calls;
 mod work;
 
 use ruvector_persistence::archive::Expect;
@@ -48,17 +50,20 @@ const COMPANIONS: [(&str, &str); 3] = [
 fn child() {
     let Some(folder) = std::env::var_os("RVP_TEST_FOLDER").map(PathBuf::from) else { return };
     let preparing = std::env::var_os("RVP_TEST_PREPARE").is_some();
+    // A failpoint strikes once.
+    let retries = std::env::var("RVP_TEST_RETRIES").map_or(1, |retries| retries.parse().unwrap());
     let mut worker = Worker::new(folder, preparing);
     for op in if preparing { preparation() } else { work() } {
-        // Twice only: a failure strikes once.
-        if let Err(error) = worker.run(op) {
+        let mut failures = 0;
+        while let Err(error) = worker.run(op) {
             worker.note(&format!("failed: {op:?}: {error}"));
+            failures += 1;
+            assert!(failures <= retries, "{op:?} failed again: {error}");
             worker.let_go();
-            worker.run(op).unwrap_or_else(|error| panic!("{op:?} failed again: {error}"));
         }
         worker.note("done");
     }
-    for name in points().keys() {
+    for name in std::env::var_os("RVP_FAILPOINTS").map(|_| points()).iter().flat_map(BTreeMap::keys) {
         worker.note(&format!("count {name} {}", failpoint::acted(name)));
     }
 }
@@ -88,11 +93,16 @@ impl Ran {
 
 fn start(folder: &Path, rules: &str, preparing: bool) -> Ran {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child", "--nocapture"]).env("RVP_TEST_FOLDER", folder).env("RVP_FAILPOINTS", rules);
+    command.args(["--exact", "child", "--nocapture"]).env("RVP_FAILPOINTS", rules);
     if preparing {
         command.env("RVP_TEST_PREPARE", "1");
     }
-    let ran = command.env("RUST_BACKTRACE", "0").stdin(Stdio::null()).output().unwrap();
+    ran_of(&mut command, folder)
+}
+
+fn ran_of(command: &mut Command, folder: &Path) -> Ran {
+    command.env("RVP_TEST_FOLDER", folder).env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+    let ran = command.output().unwrap();
     let output = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     Ran { status: ran.status, output, folder: folder.to_path_buf() }
 }

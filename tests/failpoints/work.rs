@@ -181,9 +181,13 @@ impl Worker {
         drop(self.store.take());
     }
 
+    /// Writes a line to the log of the child, also when a call that is to fail strikes here.
     pub fn note(&self, line: &str) {
-        let mut log = fs::OpenOptions::new().append(true).create(true).open(self.folder.join("log")).unwrap();
-        writeln!(log, "{line}").unwrap();
+        let attempt = || -> std::io::Result<()> {
+            let mut log = fs::OpenOptions::new().append(true).create(true).open(self.folder.join("log"))?;
+            log.write_all(format!("{line}\n").as_bytes())
+        };
+        attempt().or_else(|_| attempt()).unwrap();
     }
 
     fn store(&mut self) -> Result<&Store> {
