@@ -5,6 +5,7 @@
 // what they must be, each byte belongs to something, and the content is what the page (or tests/golden/main.rs) says. Then
 // single bytes are changed, and the reader must notice. A failure means that the page does not describe the files.
 import test from 'ava'
+import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import zlib from 'node:zlib'
@@ -273,15 +274,20 @@ function decode(files: Map<string, Buffer>, name: string) {
   return { content, text, segments, logs, entries }
 }
 
+const hex = (name: string): Buffer => bytesOf(blockNamed(PAGE, 'hex', name))
+
+/** A file that the page shows as header, text and checksum. The line breaks and what indents the lines are the page's, not the file's. */
+function ofParts(name: string): Buffer {
+  const text = blockNamed(PAGE, 'json', name).text.replace(/\n */g, '')
+  return Buffer.concat([hex(`${name}-header`), Buffer.from(text), hex(`${name}-checksum`)])
+}
+
 /** The files of the page, as the store that they make up. */
 function ofPage(): Map<string, Buffer> {
-  const hex = (name: string): Buffer => bytesOf(blockNamed(PAGE, 'hex', name))
-  // The line breaks and what indents the lines are the page's, not the file's.
-  const text = blockNamed(PAGE, 'json', 'manifest').text.replace(/\n */g, '')
   const home = 'collections/default'
   return new Map([
     ['STORE', hex('store')],
-    [`${home}/MANIFEST`, Buffer.concat([hex('manifest-header'), Buffer.from(text), hex('manifest-checksum')])],
+    [`${home}/MANIFEST`, ofParts('manifest')],
     [`${home}/segments/00000001.seg`, hex('segment')],
     [`${home}/segments/00000001.dead.4`, hex('dead')],
     [`${home}/wal/00000000000000000002.wal`, hex('log')],
@@ -321,6 +327,54 @@ test('the example is the store that the page tells of', (t) => {
   ])
   t.is(content.checkpointLsn, 2)
   t.is(content.checkpointTime, records[1].time)
+})
+
+/** The text of a file SNAPSHOT. */
+function snapshot(bytes: Buffer, store: string): any {
+  check(header(new Fields(bytes), 'RVPsnaps', { store, collection: '0'.repeat(32) }, 0) === 0, 'the generation')
+  check(bytes.readUInt32LE(bytes.length - 4) === crc32(bytes.subarray(64, -4)), 'the checksum of the snapshot')
+  return JSON.parse(bytes.toString('utf8', 64, bytes.length - 4))
+}
+
+test('the SNAPSHOT of the page names the files of the page, and those of the golden snapshots their own', (t) => {
+  const page = ofPage()
+  const store = page.get('STORE')!.toString('hex', 16, 32)
+  const shown = snapshot(ofParts('snapshot'), store)
+  t.like(shown, { id: 'snap-2023-11-14-221320', name: 'daily', base: null, metadata: '{"by":"clock"}' })
+  const [{ files, entries, lsn }] = shown.collections
+  t.like({ entries, lsn }, { entries: 1, lsn: 2 })
+  for (const { name, length, checksum } of files.slice(0, 2)) {
+    const bytes = page.get(`collections/default/${name}`)!
+    t.deepEqual([bytes.length, bytes.readUInt32LE(bytes.length - 4)], [length, checksum], name)
+  }
+  const golden = join(root, 'tests/golden/v1-snapshots')
+  const folders = readdirSync(golden, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => ofFolder(join(golden, name)))
+  t.is(folders.length, 2)
+  const [full, incremental] = folders.map((files) => ({ files, ...snapshot(files.get('SNAPSHOT')!, files.get('STORE')!.toString('hex', 16, 32)) })).sort((a, b) => a.created - b.created)
+  t.is(full!.base, null)
+  t.deepEqual(incremental!.base, { id: full!.id, checksum: createHash('sha256').update(full!.files.get('SNAPSHOT')!).digest('hex') })
+  for (const { files, collections } of [full!, incremental!]) {
+    const named = ['STORE', 'SNAPSHOT']
+    for (const { name: collection, files: its, manifest: hash } of collections) {
+      for (const { name, length } of its) {
+        const place = `collections/${collection}/${name}`
+        named.push(place)
+        t.is(files.get(place)?.length, length, place)
+      }
+      t.is(createHash('sha256').update(files.get(`collections/${collection}/MANIFEST`)!).digest('hex'), hash)
+    }
+    t.deepEqual([...files.keys()].sort(), named.sort())
+  }
+})
+
+test('this reader notices a change of any byte of the SNAPSHOT of the page', (t) => {
+  const bytes = ofParts('snapshot')
+  const store = hex('store').toString('hex', 16, 32)
+  for (let at = 0; at < bytes.length; at++) {
+    const changed = Buffer.from(bytes)
+    changed[at]! ^= 1
+    t.throws(() => snapshot(changed, store), undefined, `byte ${at}`)
+  }
 })
 
 test('this reader notices a change of any byte of the example', (t) => {
@@ -372,7 +426,6 @@ test('the golden store of engine lsm: SEAL, the files that it names, dead rows; 
   const [first] = content.segments
   t.deepEqual(deadRows(files.get(`${home}/segments/00000001.dead.${first.dead.version}`)!, owner, first), [1])
 
-  const hex = (name: string): Buffer => bytesOf(blockNamed(PAGE, 'hex', name))
   const text = blockNamed(PAGE, 'json', 'seal').text.replace(/\n */g, '')
   t.deepEqual(Buffer.concat([hex('seal-header'), Buffer.from(text), hex('seal-checksum')]), files.get(`${home}/lsm/00000001/SEAL`))
   // That run is not compressed: its values stand in the table as they are.

@@ -47,7 +47,7 @@ pub use recovery::Recovery;
 pub use salvage::{Lost, Salvaged};
 pub use snapshot::{
     DamagedSnapshot, Keep, Packing, Restore, Restored, Snapshot, SnapshotContent, SnapshotEntry, SnapshotRequest,
-    check_id, keep,
+    check_id, decode_snapshot, encode_snapshot, keep,
 };
 pub use statistics::{HotRegion, MmapStatus, Statistics, WalStatus};
 pub use stored::{Committed, StoredCollection};

@@ -4,7 +4,7 @@
 //! reading and for writing, with the content that stands here, and as long as it writes version 1 each file encodes to the
 //! bytes that are there. The same is asked of the store that the hex examples of `docs/format.md` make up. A failure means
 //! that the format changed: then its version has to change too, and this store moves on as the file of an old version.
-//! `tests/golden/v1-lsm` is another one, of engine `lsm`. `__test__/82.store-format.spec.ts` reads the same bytes with a decoder that knows only the page.
+//! `tests/golden/v1-lsm` is another one, of engine `lsm`; `v1-snapshots` holds snapshots. `__test__/82.store-format.spec.ts` reads the same bytes with a decoder that knows only the page.
 
 #![expect(clippy::disallowed_methods, reason = "the tests copy files as nobody in the library may")]
 
@@ -12,6 +12,7 @@ mod again;
 mod lsm;
 mod make;
 mod page;
+mod snapshots;
 
 use ruvector_persistence::control::Control;
 use ruvector_persistence::env::fs::Disk;

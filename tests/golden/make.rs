@@ -4,11 +4,15 @@
 //! a segment with dead rows, the log of a process that closed it, of two that were killed, and one that was written again.
 
 use super::{NAME, copy_tree, long_metadata};
+use ruvector_persistence::control::Control;
 use ruvector_persistence::env::fs::{Bytes, Disk, Fs, FsFile, Lock};
 use ruvector_persistence::error::{Error, Kind, Result};
 use ruvector_persistence::format::{Description, Entry, Metric};
 use ruvector_persistence::manifest::{Engine, LsmCompression, LsmSettings, Settings};
-use ruvector_persistence::store::{Collection, MetadataRule, OpenStore, Store, StoredCollection};
+use ruvector_persistence::store::{
+    Collection, MetadataRule, OpenStore, Packing, SnapshotRequest, Store, StoredCollection,
+};
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -226,6 +230,39 @@ pub fn page_store(target: &Path) {
     collection.checkpoint().unwrap();
     collection.delete(&["a"], true).unwrap();
     collection.checkpoint().unwrap();
+    let metadata = Some(r#"{"by":"clock"}"#.to_owned());
+    let request = SnapshotRequest { name: Some("daily".to_owned()), metadata, ..SnapshotRequest::default() };
+    store.snapshot(&request, &Control::default()).unwrap();
     drop(collection);
     store.close().unwrap();
+}
+
+/// Snapshots of one store, of engines `mmap` and `lsm`: a full one, one that lacks what that one holds, and one that is packed.
+pub fn golden_snapshots(target: &Path) {
+    let disk = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&disk, folder.path());
+    let mut collections = Vec::new();
+    for (name, engine) in [("mapped", Engine::Mmap), ("sorted", Engine::Lsm)] {
+        let mut settings = Settings { engine, compaction_threshold: 2.0, ..Settings::default() };
+        settings.wal.preallocate = 64;
+        collections.push(store.create(name, settings).unwrap());
+    }
+    let take = |name: &str, incremental: bool, packing: Option<Packing>| {
+        let (name, directory) = (Some(name.to_owned()), Some(target.to_path_buf()));
+        let request = SnapshotRequest { name, directory, incremental, packing, ..SnapshotRequest::default() };
+        store.snapshot(&request, &Control::default()).unwrap();
+    };
+    let each = |change: &dyn Fn(&StoredCollection)| collections.iter().for_each(|collection| change(collection));
+    each(&|collection| {
+        drop(collection.put_batch(vec![entry("a", [1, 2], Some("{}")), entry("b", [3, 4], None)], true))
+    });
+    take("full", false, None);
+    each(&|collection| drop(collection.put_batch(vec![entry("c", [5, 6], None)], true)));
+    each(&|collection| drop(collection.delete(&["a"], true)));
+    take("incremental", true, None);
+    each(&|collection| drop(collection.clear(true)));
+    each(&|collection| drop(collection.put_batch(vec![entry("é", [7, 8], Some(&long_metadata()))], true)));
+    take("packed with gzip", false, Some(Packing::Gzip));
+    take("packed with zstd", true, Some(Packing::Zstd));
 }

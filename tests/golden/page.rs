@@ -9,7 +9,7 @@ pub const NAME: &str = "default";
 const HEADER_BYTES: usize = 64;
 const CHECKSUM_BYTES: usize = 4;
 
-/// The files that the page shows as one block of hex each. The manifest is shown in three.
+/// The files that the page shows as one block of hex each.
 const FILES: [(&str, &str); 4] = [
     ("store", "STORE"),
     ("log", "collections/default/wal/00000000000000000002.wal"),
@@ -17,7 +17,9 @@ const FILES: [(&str, &str); 4] = [
     ("dead", "collections/default/segments/00000001.dead.4"),
 ];
 
-const MANIFEST: &str = "collections/default/MANIFEST";
+/// Those that it shows in three: header, text, checksum.
+const DOCUMENTS: [(&str, &str); 2] =
+    [("manifest", "collections/default/MANIFEST"), ("snapshot", "snapshots/snap-2023-11-14-221320/SNAPSHOT")];
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/format.md")
@@ -39,7 +41,16 @@ fn bytes_of(page: &str, name: &str) -> Vec<u8> {
     digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-/// Writes the files of the page into an empty folder.
+/// The bytes of a file that the page shows in three blocks.
+pub fn document(name: &str) -> Vec<u8> {
+    let page = fs::read_to_string(path()).unwrap();
+    // The line breaks and what indents the lines are the page's, not the file's.
+    let text: String = parts(&page, &format!("json {name}"))[1].lines().map(str::trim_start).collect();
+    [bytes_of(&page, &format!("{name}-header")), text.into_bytes(), bytes_of(&page, &format!("{name}-checksum"))]
+        .concat()
+}
+
+/// Writes the files of the page into an empty folder. `SNAPSHOT` is not among them: what it names is not on the page.
 pub fn write_store(base: &Path) {
     let page = fs::read_to_string(path()).unwrap();
     fs::create_dir_all(base.join("collections/default/segments")).unwrap();
@@ -47,10 +58,8 @@ pub fn write_store(base: &Path) {
     for (name, file) in FILES {
         fs::write(base.join(file), bytes_of(&page, name)).unwrap();
     }
-    // The line breaks and what indents the lines are the page's, not the file's.
-    let text: String = parts(&page, "json manifest")[1].lines().map(str::trim_start).collect();
-    let manifest = [bytes_of(&page, "manifest-header"), text.into_bytes(), bytes_of(&page, "manifest-checksum")];
-    fs::write(base.join(MANIFEST), manifest.concat()).unwrap();
+    let (name, file) = DOCUMENTS[0];
+    fs::write(base.join(file), document(name)).unwrap();
 }
 
 /// The block with other bytes, as many as it has, in the same lines and with the same comments.
@@ -102,11 +111,13 @@ pub fn write_examples(base: &Path) {
         let bytes = fs::read(base.join(file)).unwrap();
         put(&format!("hex {name}"), &|block| with_bytes(block, &bytes));
     }
-    let manifest = fs::read(base.join(MANIFEST)).unwrap();
-    let (header, rest) = manifest.split_at(HEADER_BYTES);
-    let (text, checksum) = rest.split_at(rest.len() - CHECKSUM_BYTES);
-    put("hex manifest-header", &|block| with_bytes(block, header));
-    put("json manifest", &|block| with_text(block, str::from_utf8(text).unwrap()));
-    put("hex manifest-checksum", &|block| with_bytes(block, checksum));
+    for (name, file) in DOCUMENTS {
+        let bytes = fs::read(base.join(file)).unwrap();
+        let (header, rest) = bytes.split_at(HEADER_BYTES);
+        let (text, checksum) = rest.split_at(rest.len() - CHECKSUM_BYTES);
+        put(&format!("hex {name}-header"), &|block| with_bytes(block, header));
+        put(&format!("json {name}"), &|block| with_text(block, str::from_utf8(text).unwrap()));
+        put(&format!("hex {name}-checksum"), &|block| with_bytes(block, checksum));
+    }
     fs::write(path(), page).unwrap();
 }

@@ -17,7 +17,7 @@ mod taken;
 
 pub use catalog::{Damaged as DamagedSnapshot, Entry as SnapshotEntry};
 pub(super) use complete::Complete;
-pub use content::{Content as SnapshotContent, Snapshot};
+pub use content::{Content as SnapshotContent, Snapshot, decode as decode_snapshot, encode as encode_snapshot};
 pub use create::Request as SnapshotRequest;
 pub use id::check_id;
 pub use pack::Packing;
