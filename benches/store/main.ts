@@ -32,9 +32,17 @@ const GROUPS: Record<string, { title: string; base: string; budget?: [target: st
   scan: { title: 'all entries, one by one', base: 'ours' },
   search: { title: 'nearest 10, exact', base: 'loop' },
   open: { title: 'open to the first get', base: 'ours' },
+  snapshot: { title: 'a snapshot while it is in use (of the peers: their backup)', base: 'ours' },
+  restore: { title: 'a snapshot brought back as another collection', base: 'ours' },
   replay: { title: 'log replay, against reading the same files', base: 'raw', budget: ['at least 0.5', (x) => x >= 0.5] },
   compact: { title: 'compaction of half dead segments, against writing the live bytes once', base: 'raw' },
 };
+
+/** What should not grow with the number of entries: the time, as times that with the fewest. */
+const GROWTH: [group: string, title: string, budget?: number][] = [
+  ['open', 'time from open to the first get, against the first column'],
+  ['snapshot', 'time of a snapshot, against the first column', 1.5],
+];
 
 const run = promisify(execFile);
 const worker = join(__dirname, 'worker.ts');
@@ -87,6 +95,11 @@ function report(results: Result[], counts: number[]): string {
     return Number.isNaN(value) ? 'n/a' : shown(value) + (value < 15 ? ', **missed**' : '');
   });
   rows.push(['64 at once against one at a time', 'ours', 'at least 15', ...many]);
+  for (const [group, title, budget] of GROWTH) {
+    const took = counts.map((count) => median(results.filter((one) => one.count === count && one.name === `${group}:ours` && one.ms).map(({ ms }) => ms!)));
+    const value = (ms: number): string => (Number.isNaN(ms / took[0]!) ? 'n/a' : shown(ms / took[0]!) + (budget !== undefined && ms / took[0]! > budget ? ', **missed**' : ''));
+    rows.push([title, 'ours', budget === undefined ? '' : `at most ${budget}`, ...took.map(value)]);
+  }
   return table(['work, as times as fast', 'who', 'budget', ...counts.map((count) => count.toLocaleString('en-US'))], rows);
 }
 

@@ -1,7 +1,7 @@
 // The stores that ours is measured beside. They are no dependencies of this package: `npm install --no-save lmdb
 // better-sqlite3 classic-level`, or PEERS=<folder with node_modules>. What is not installed has rows that say so.
 import { createRequire } from 'node:module';
-import { closeSync, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BenchEntry, dimension } from '../data';
 
@@ -22,6 +22,8 @@ export interface Peer {
   put(entry: BenchEntry): Promise<unknown>;
   putBatch(entries: BenchEntry[]): Promise<unknown>;
   get(id: string): unknown;
+  /** A copy in another place while it is in use, where it has such a thing. */
+  backup?(place: string): Promise<unknown>;
   close(): Promise<unknown> | void;
 }
 
@@ -35,6 +37,10 @@ function lmdb(folder: string, durable: boolean): Peer {
     put: (entry) => db.put(entry.id, packed(entry)),
     putBatch: (entries) => db.transaction(() => entries.forEach((entry) => db.putSync(entry.id, packed(entry)))),
     get: (id) => unpacked(db.getBinary(id)),
+    backup: async (place) => {
+      mkdirSync(place);
+      await db.backup(place);
+    },
     close: () => db.close(),
   };
 }
@@ -52,6 +58,7 @@ function sqlite(folder: string, durable: boolean): Peer {
     put: async (entry) => insert.run(entry.id, packed(entry)),
     putBatch: async (entries) => all(entries),
     get: (id) => unpacked(select.get(id)),
+    backup: (place) => db.backup(place),
     close: () => db.close(),
   };
 }

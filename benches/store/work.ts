@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { VectorDB as Ruvector } from 'ruvector';
-import { DatabasePersistence, VectorDB, type VectorDBOptions } from 'ruvector-persistence';
+import { DatabasePersistence, VectorDB, type VectorDBOptions, VectorStore } from 'ruvector-persistence';
 import { type BenchEntry, dimension, makeEntries } from '../data';
 import { packed, type Peer, peers, rawRead, rawSyncs, rawWrite } from './peers';
 
@@ -131,6 +131,18 @@ const works: Record<string, Work> = {
     await (await filled(count, folder)).close();
     return { operations: 1, work: async () => (await open(folder)).get(entries[count >> 1]!.id) };
   },
+  'snapshot:ours': async (count, folder) => {
+    await (await filled(count, folder)).close();
+    const store = await VectorStore.open(join(folder, 'ours'));
+    await (await store.collection('default')).durable.insert(others(1)[0]!);
+    return { operations: 1, work: () => store.snapshots.create() };
+  },
+  'restore:ours': async (count, folder) => {
+    await (await filled(count, folder)).close();
+    const store = await VectorStore.open(join(folder, 'ours'));
+    const { id } = await store.snapshots.create();
+    return { operations: 1, work: () => store.snapshots.restore(id, { target: 'restored', verify: false }) };
+  },
   'replay:raw': async (count, folder) => {
     await (await logged(count, folder)).close();
     const logs = join(folder, 'ours', 'collections', 'default', 'wal');
@@ -214,6 +226,15 @@ for (const [name, make] of Object.entries(peers)) {
     await inBatches(entries, (batch) => db.putBatch(batch));
     await db.close();
     return { operations: 1, work: () => firstGet(make(folder, false), entries[count >> 1]!.id) };
+  };
+}
+
+// classic-level has no backup.
+for (const name of ['lmdb', 'sqlite']) {
+  works[`snapshot:${name}`] = async (count, folder) => {
+    const [db, place] = [peers[name]!(folder, false), join(folder, 'backup')];
+    await inBatches(makeEntries(count), (batch) => db.putBatch(batch));
+    return { operations: 1, work: () => db.backup!(place) };
   };
 }
 
