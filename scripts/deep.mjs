@@ -9,7 +9,7 @@ import { Stop, entry, run, say } from './lib/run.mjs'
 import { cargoEnv } from './lib/toolchain.mjs'
 
 // Those that call C (zstd, SQLite) cannot run under Miri.
-const parsers = ['format::', 'manifest::', 'segment::layout', 'segment::index', 'segment::dead', 'segment::checks', 'foreign::redb::header', 'foreign::redb::node', 'lsm::row', 'store::snapshot::content', 'search::filter']
+const parsers = ['format::entry', 'format::header', 'format::record', 'format::state_json', 'manifest::', 'segment::layout', 'segment::index', 'segment::dead', 'segment::checks', 'foreign::redb::header', 'foreign::redb::node', 'lsm::row', 'store::snapshot::content', 'search::filter']
 
 const parts = {
   crash: [['test', '--locked', '--test', 'crash', '--', '--nocapture'], { CRASH_IMAGES: 'all' }],

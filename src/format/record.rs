@@ -395,13 +395,14 @@ mod tests {
     fn nothing_that_is_cut_or_changed_makes_it_panic() {
         for change in changes() {
             let bytes = encode(7, 8, &change).unwrap();
-            // Miri knows no C: what would be decompressed is left out there.
+            // Miri knows no C, and is slow: what would be decompressed is left out there, and of the places only some are tried.
+            let step = if cfg!(miri) { 37 } else { 1 };
             let packed = (!cfg!(miri)).then(|| compress(bytes.clone()));
             for bytes in [Some(bytes), packed].into_iter().flatten() {
-                for length in 0..bytes.len().min(2_000) {
+                for length in (0..bytes.len().min(2_000)).step_by(step) {
                     assert!(decode(&bytes[..length]).is_err(), "{length} of {change:?}");
                 }
-                for at in (0..bytes.len().min(600)).filter(|at| !cfg!(miri) || *at != 25) {
+                for at in (0..bytes.len().min(600)).step_by(step).filter(|at| !cfg!(miri) || *at != 25) {
                     for value in [0, 1, 0x7f, 0x80, 0xff] {
                         let mut damaged = bytes.clone();
                         damaged[at] = value;
