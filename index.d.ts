@@ -1341,6 +1341,176 @@ export interface WalReplayReport {
   durationMs: number;
 }
 
+/** A moment of a log: a time (milliseconds since 1970, a Date or its text), or the number of a change. */
+export type LogMoment = number | Date | string | { time: number | Date | string } | { lsn: number };
+
+/** Where a part of a log begins: with the first change of that millisecond or later; behind that change; behind what is in that snapshot. */
+export type LogStart = LogMoment | { snapshot: string };
+
+/** A file of a log. */
+export interface LogFileStatus {
+  number: number;
+  path: string;
+  /** Bytes on disk. */
+  bytes: number;
+  /** The change that it begins with. */
+  firstLsn: number;
+  /** The last change in it; null: it holds none yet. */
+  lastLsn: number | null;
+  /** A time that no change in it is newer than, milliseconds since 1970; null while it is written. */
+  lastTime: number | null;
+  /** Whether nothing more is written to it. */
+  complete: boolean;
+  /** Whether opening the collection reads it. */
+  needed: boolean;
+}
+
+/** The log of a collection: what `store.walStatus` resolves to. */
+export interface StoreWalStatus extends WalStatus {
+  collection: string;
+  /** 'poisoned' after a failed sync. */
+  status: 'active' | 'poisoned';
+  /** Its files, oldest first. */
+  files: LogFileStatus[];
+  /** The first change that the log holds; null: it holds none. */
+  firstLsn: number | null;
+  /** Time of that change, milliseconds since 1970. */
+  firstTime: number | null;
+  /** The newest change of the collection. */
+  lastLsn: number;
+  /** Time of that change; null: there was none. */
+  lastTime: number | null;
+  /** Everything up to this change is in segments. */
+  checkpointLsn: number;
+  /** The first change that opening would read from the log; null: it would read none. */
+  oldestNeededLsn: number | null;
+}
+
+/** Options of `store.walCheckpoint`. */
+export interface WalCheckpointOptions {
+  collection: string;
+  /** Make the log as short as opening allows, whatever `wal.retention` keeps: moments that only the log leads to are gone. Default false. */
+  force?: boolean;
+  signal?: AbortSignal;
+}
+
+/** Options of `store.walCompact`. */
+export interface WalCompactOptions {
+  collection: string;
+  /** Files that end before this go as well, though `wal.retention` would keep them. */
+  before?: LogMoment;
+  signal?: AbortSignal;
+}
+
+/** What went of a log. */
+export interface WalCompactReport {
+  /** Everything up to this change is in segments. */
+  lsn: number;
+  /** Entries that the checkpoint wrote. */
+  entries: number;
+  /** Numbers of the files that went. With `wal.archive` they are there now. */
+  removed: number[];
+  /** Their bytes on disk. */
+  freedBytes: number;
+  /** The same in MB. */
+  freedMB: number;
+  /** Files that are left. */
+  segmentCount: number;
+  durationMs: number;
+}
+
+/** Options of `store.walArchive`. */
+export interface WalArchiveOptions {
+  collection: string;
+  /** The folder. Default: `wal.archive` of the collection. */
+  directory?: string;
+  /** Only files that end before this. Default: all. */
+  before?: LogMoment;
+  /** Files that were copied and that opening does not need go from the log. Default false. */
+  move?: boolean;
+  signal?: AbortSignal;
+}
+
+/** What was copied. */
+export interface WalArchiveReport {
+  /** The folder of the collection in the archive. */
+  path: string;
+  /** Numbers of the files that were copied. */
+  copied: number[];
+  /** Numbers of those that were there already. */
+  present: number[];
+  /** Numbers of those that went from the log. */
+  removed: number[];
+  /** Bytes that were copied. */
+  bytes: number;
+  durationMs: number;
+}
+
+/** Options of `store.walExport`. */
+export interface WalExportOptions {
+  collection: string;
+  /** Where to begin. Default: with the first change of the log that leads to the present. */
+  since?: LogStart;
+  /** Where to end: with that change, or with the last one of that millisecond. Default: with the last durable one. */
+  until?: LogMoment;
+  /** The file, which must be new. */
+  path: string;
+  /** How it is packed. Default: what the name of the file says, else 'tar.gz'. */
+  format?: 'tar.gz' | 'tar.zst';
+  /** The folder of snapshots that `since` speaks of. Default: `snapshots` in the folder of the store. */
+  directory?: string;
+  signal?: AbortSignal;
+}
+
+/** What was written. */
+export interface WalExportReport {
+  path: string;
+  format: 'tar.gz' | 'tar.zst';
+  collection: string;
+  /** The first change in it; null: there was none to be written. */
+  fromLsn: number | null;
+  /** The last change up to which it leads. */
+  toLsn: number;
+  /** Times of these two, milliseconds since 1970; null where there is none. */
+  fromTime: number | null;
+  toTime: number | null;
+  /** Records. */
+  operations: number;
+  /** Bytes of the file. */
+  sizeBytes: number;
+  /** The same in MB. */
+  sizeMB: number;
+  /** SHA-256 of its member `EXPORT`, which names everything in it. */
+  checksum: string;
+  durationMs: number;
+}
+
+/** Options of `store.walImport`. */
+export interface WalImportOptions {
+  /** The file that `walExport` wrote. */
+  path: string;
+  /** The collection that follows. */
+  collection: string;
+  /** Read and check every record before the first is done. Default true. Without it, what stands before a damaged place is done. */
+  verify?: boolean;
+  signal?: AbortSignal;
+}
+
+/** What was done. */
+export interface WalImportReport {
+  collection: string;
+  /** Records that were done. */
+  operations: number;
+  /** Records that were there already. */
+  skipped: number;
+  /** The last change of the collection now. */
+  lsn: number;
+  /** The last change of the file, and its time in milliseconds since 1970. */
+  toLsn: number;
+  toTime: number | null;
+  durationMs: number;
+}
+
 /** A folder of collections. One process writes it at a time; any number may read. */
 export class VectorStore implements AsyncDisposable {
   /** There is none for callers: `VectorStore.open` makes one. */
@@ -1377,6 +1547,25 @@ export class VectorStore implements AsyncDisposable {
    * restore, after writes of one's own, and a second time there is nothing to do. Rejects with ERR_PITR_RANGE, ERR_CORRUPT.
    */
   walReplay(collection: string, options?: WalReplayOptions): Promise<WalReplayReport>;
+  /** What the log of a collection consists of. Changes nothing. Rejects with ERR_NOT_FOUND. */
+  walStatus(options: { collection: string }): Promise<StoreWalStatus>;
+  /** A checkpoint: opening needs nothing older than it. Rejects with ERR_NOT_FOUND, ERR_READ_ONLY, ENOSPC, ERR_IO. */
+  walCheckpoint(options: WalCheckpointOptions): Promise<WalCompactReport>;
+  /** A checkpoint, and then the files of the log go that nothing keeps. Rejects as `walCheckpoint` does. */
+  walCompact(options: WalCompactOptions): Promise<WalCompactReport>;
+  /** Copies the complete files of the log to a folder, each read and checked. Rejects with ERR_UNSUPPORTED (no folder), ERR_CORRUPT, ENOSPC, ERR_IO. */
+  walArchive(options: WalArchiveOptions): Promise<WalArchiveReport>;
+  /**
+   * Writes a part of the log to one file while writes go on, also from a store that was opened read-only: for a collection on
+   * another machine that was restored from a snapshot. Rejects with ERR_PITR_RANGE (with the changes that are possible), ERR_EXISTS, ENOSPC, ERR_IO.
+   */
+  walExport(options: WalExportOptions): Promise<WalExportReport>;
+  /**
+   * Does what such a file says, in a collection that stands where it begins, or within it; changes keep their numbers and times.
+   * What is there already is skipped. Rejects with ERR_CHAIN (a gap, another collection, one that went its own way), ERR_CORRUPT,
+   * ERR_FORMAT, ERR_NOT_FOUND, ERR_READ_ONLY, ENOSPC.
+   */
+  walImport(options: WalImportOptions): Promise<WalImportReport>;
   /** Closes every collection and the store. */
   close(): Promise<void>;
   /** The same as `close()`, for `await using`. */
