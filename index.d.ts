@@ -16,6 +16,9 @@ import { EventEmitter } from 'node:events';
  */
 export type PersistenceFormat = 'json' | 'binary' | 'sqlite';
 
+/** Format of a snapshot. 'native': the files of the journal on disk, linked; its cost does not grow with the data. Needs the option `wal`. */
+export type SnapshotFormat = PersistenceFormat | 'native';
+
 /** How an archive is compressed. When reading it is always recognised by content, never by name. */
 export type CompressionType = 'none' | 'gzip' | 'brotli' | 'zstd';
 
@@ -106,7 +109,7 @@ export interface DatabaseState {
   checksum?: string;
 }
 
-/** What is known of one snapshot; the content of `<baseDir>/snapshots/<id>.meta.json`. */
+/** What is known of one snapshot; the content of `<baseDir>/snapshots/<id>.meta.json`, where it is an archive. */
 export interface SnapshotMetadata {
   /** What `restoreSnapshot` and `deleteSnapshot` take. */
   id: string;
@@ -119,12 +122,12 @@ export interface SnapshotMetadata {
   /** Numbers in each vector; 0 when it is empty and nothing was known. */
   dimension: number;
   /** Format of its file. */
-  format: PersistenceFormat;
+  format: SnapshotFormat;
   /** Whether its file is compressed. */
   compressed: boolean;
-  /** Bytes of its file. */
+  /** Bytes of its file; of a native one those of its files, which take no room of their own as long as the journal has them. */
   fileSize: number;
-  /** SHA-256, hex, of the bytes of its file. */
+  /** SHA-256, hex, of the bytes of its file; of a native one those of its file `SNAPSHOT`, which names every other. */
   checksum: string;
   /** The metadata given to `createSnapshot`. */
   metadata?: Record<string, any>;
@@ -173,6 +176,8 @@ export interface PersistenceOptions {
   baseDir: string;
   /** Format of archives and snapshots. Default 'json'. */
   format?: PersistenceFormat;
+  /** Format of snapshots, where it is another. 'native' needs `wal`. Default: `format`. */
+  snapshotFormat?: SnapshotFormat;
   /** Compression of archives and snapshots. Default 'none'. */
   compression?: CompressionType;
   /** Level of the compression: gzip 0 to 9 (default 6), brotli 0 to 11 (default 4), zstd 1 to 22 (default 1). Needs a compression. */
@@ -287,8 +292,11 @@ export interface RecoverOptions extends CallOptions {
 
 /** Options of `createSnapshot`. */
 export interface SnapshotOptions extends CallOptions, CompressionOptions {
-  /** Format of this snapshot. Default: what is configured. */
-  format?: PersistenceFormat;
+  /**
+   * Format of this snapshot. Default: what is configured. A native one is a folder; `compress: true` or `compression` 'gzip' or 'zstd' of this call
+   * pack it into one file, and what is configured of compression does not count.
+   */
+  format?: SnapshotFormat;
 }
 
 /** Options of `restoreSnapshot`. */
@@ -1511,6 +1519,66 @@ export interface WalImportReport {
   durationMs: number;
 }
 
+/** Options of `store.drill`. */
+export interface DrillOptions extends SnapshotFolderOptions {
+  /** Id, name, absolute path, or 'latest'. Default 'latest'. */
+  snapshot?: string;
+  /** One collection. Default: all that are on disk. */
+  collection?: string;
+  /** Folder in which the store beside is made, and removed again. Default: the folder of snapshots of the store. */
+  scratch?: string;
+  /** Exact searches in each collection that are compared, 0 to 10,000. Default 10. */
+  sample?: number;
+  signal?: AbortSignal;
+}
+
+/** Searches whose results were compared, and those that were the same. None where the metric is unknown. */
+export interface DrillSearches {
+  compared: number;
+  equal: number;
+}
+
+/** A collection in a drill. */
+export interface DrillCollection {
+  collection: string;
+  /** The change up to which snapshot and log lead. */
+  lsn: number;
+  /** The change that the living collection was at when the drill began. */
+  liveLsn: number;
+  /** Records of the log that were done. */
+  operations: number;
+  /** Milliseconds of changes that would be lost. */
+  rpoMs: number;
+  entries: number;
+  fingerprint: string;
+  searches: DrillSearches;
+}
+
+/** What a drill found. */
+export interface DrillReport {
+  /** Whether the snapshot that was meant is good, and leads, with the log, to the present. */
+  ok: boolean;
+  /** Id of the snapshot that was restored: the one that was meant, or the newest older one that works; null: none does. */
+  snapshot: string | null;
+  /** The change up to which it came, where it is one collection; else null. */
+  lsn: number | null;
+  /** Milliseconds from looking for the snapshot until the data could be used: attempts that failed, verifying, restoring, replaying. */
+  rtoMs: number;
+  /** Milliseconds of changes that would be lost: 0 where snapshot and log lead to the present. */
+  rpoMs: number;
+  /** Age of the snapshot: what would be lost without the log. */
+  snapshotAgeMs: number | null;
+  /** Entries that were restored. */
+  entries: number;
+  /** Of the content, where it is one collection; else null. */
+  fingerprint: string | null;
+  searches: DrillSearches;
+  collections: DrillCollection[];
+  steps: { name: string; ms: number }[];
+  problems: { code: string; message: string; snapshot: string | null }[];
+  durationMs: number;
+}
+
 /** A folder of collections. One process writes it at a time; any number may read. */
 export class VectorStore implements AsyncDisposable {
   /** There is none for callers: `VectorStore.open` makes one. */
@@ -1566,6 +1634,12 @@ export class VectorStore implements AsyncDisposable {
    * ERR_FORMAT, ERR_NOT_FOUND, ERR_READ_ONLY, ENOSPC.
    */
   walImport(options: WalImportOptions): Promise<WalImportReport>;
+  /**
+   * Tries what would be there if the living data were lost now: restores the newest good snapshot and the log into a store beside, which
+   * is removed again, verifies it, and compares it with the collections as they were at the beginning. Touches no living data, and goes on
+   * beside writers. What is not good is in `problems`, not thrown. Rejects with ERR_SNAPSHOT_NOT_FOUND, ERR_NOT_FOUND, ENOSPC, ERR_IO.
+   */
+  drill(options?: DrillOptions): Promise<DrillReport>;
   /** Closes every collection and the store. */
   close(): Promise<void>;
   /** The same as `close()`, for `await using`. */

@@ -5,7 +5,7 @@
  * make, rename or drop happen one after another. A store that is read-only opens each collection on its own, without a lock.
  */
 import type {
-  CollectionOptions, Moments, RestorePoint, RewindOptions, RewindReport, SnapshotFolderOptions, StoreWalStatus, VectorStoreOptions, WalArchiveOptions,
+  CollectionOptions, DrillOptions, DrillReport, Moments, RestorePoint, RewindOptions, RewindReport, SnapshotFolderOptions, StoreWalStatus, VectorStoreOptions, WalArchiveOptions,
   WalArchiveReport, WalCheckpointOptions, WalCompactOptions, WalCompactReport, WalExportOptions, WalExportReport, WalImportOptions, WalImportReport,
   WalReplayOptions, WalReplayReport,
 } from '../index';
@@ -15,6 +15,7 @@ import type { NativeStore } from './native';
 import { Core, newSettings, openStore } from './vector-db/core';
 import { readCollection, readFolder } from './vector-db/options';
 import { VectorDB } from './vector-db';
+import { drill } from './vector-store/drill';
 import { createRestorePoint, moments, rewind } from './vector-store/history';
 import { type Operate, operateOn } from './vector-store/operate';
 import { Snapshots } from './vector-store/snapshots';
@@ -156,6 +157,10 @@ export class VectorStore {
 
   async walImport(options: WalImportOptions): Promise<WalImportReport> {
     return walImport(this.#operate, options);
+  }
+
+  async drill(options?: DrillOptions): Promise<DrillReport> {
+    return drill(this.#operate, options);
   }
 
   #checkWritable(): void {

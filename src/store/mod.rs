@@ -51,7 +51,7 @@ pub use salvage::{Lost, Salvaged};
 pub use shipping::{Descriptor as ExportDescriptor, Export, Exported, Import, Imported, Since};
 pub use snapshot::{
     DamagedSnapshot, Keep, Restore, Restored, Snapshot, SnapshotContent, SnapshotEntry, SnapshotRequest, Trial,
-    check_id, keep,
+    check_id, content_of, keep, remove_damaged_snapshot, remove_snapshot, snapshots_in,
 };
 pub use statistics::{HotRegion, MmapStatus, Statistics, WalStatus};
 pub use stored::{Committed, StoredCollection};

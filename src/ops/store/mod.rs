@@ -3,6 +3,7 @@
 
 mod drill;
 mod info;
+mod journal_snapshot;
 mod moment;
 mod point;
 mod prune;
@@ -41,6 +42,7 @@ pub fn operate(store: &Store, name: &str, request: &str, control: &Control) -> R
         "snapshotDelete" => answer(store, request, control, snapshot_delete::run),
         "snapshotPin" => answer(store, request, control, snapshot_pin::run),
         "drill" => answer(store, request, control, drill::run),
+        "journalSnapshot" => answer(store, request, control, journal_snapshot::run),
         "prune" => answer(store, request, control, prune::run),
         "windows" => answer(store, request, control, windows::run),
         "restorePoint" => answer(store, request, control, point::run),

@@ -14,6 +14,7 @@ mod reading;
 mod restore;
 mod retention;
 mod staging;
+mod standalone;
 mod taken;
 mod trial;
 
@@ -26,4 +27,5 @@ pub use id::check_id;
 pub use restore::{Restore, Restored};
 pub use retention::{Keep, keep};
 pub(super) use staging::{Staging, sweep};
+pub use standalone::{content_of, remove_damaged_snapshot, remove_snapshot, snapshots_in};
 pub use trial::Trial;

@@ -254,7 +254,7 @@ fn chosen<'a>(entry: &'a Entry, request: &Restore) -> Result<Vec<(&'a Content, S
     Ok(chosen.into_iter().map(|content| (content, content.name.clone())).collect())
 }
 
-fn damaged(entry: &Entry, damage: &Damage) -> Error {
+pub(super) fn damaged(entry: &Entry, damage: &Damage) -> Error {
     let message = format!(
         "snapshot '{}' is damaged, nothing was restored: {} at {} of {}",
         entry.id(),
