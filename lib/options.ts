@@ -68,7 +68,7 @@ const call = { onProgress: isFunction, signal: isSignal };
 const compressing = { compress: isBoolean, compression: isCompression, compressionLevel: isLevel };
 
 const constructorChecks: Record<keyof PersistenceOptions, Check> = {
-  baseDir: isString, format: isFormat, snapshotFormat: isSnapshotFormat, compression: isCompression, compressionLevel: isLevel, incremental: isBoolean,
+  baseDir: isString, format: isFormat, compression: isCompression, compressionLevel: isLevel, snapshotFormat: isSnapshotFormat, incremental: isBoolean,
   autoSaveInterval: isInteger(0, INTERVAL_MAX), maxSnapshots: isInteger(0, 0xffff_ffff), batchSize: isInteger(1, 1_000_000),
   databasePath: isString, dimension: isInteger(1, 65_536), metric: isOneOf(['cosine', 'euclidean', 'dot', 'manhattan']), onError: isFunction, wal: isWal,
 };
