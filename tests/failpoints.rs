@@ -21,8 +21,11 @@ use ruvector_persistence::error::{Error, Kind, Result};
 use ruvector_persistence::failpoint;
 use ruvector_persistence::format::header::{FileKind, Header};
 use ruvector_persistence::manifest::{self, Settings};
+use ruvector_persistence::ops::store::operate;
 use ruvector_persistence::ops::{load, save};
-use ruvector_persistence::store::{Compact, MetadataRule, OpenStore, Store, StoredCollection};
+use ruvector_persistence::store::{
+    Compact, Export, Import, MetadataRule, OpenStore, Packing, SnapshotRequest, Store, StoredCollection,
+};
 use ruvector_persistence::wal::LogFile;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -61,6 +64,12 @@ enum Op {
     Rename(&'static str, &'static str),
     Remove(&'static str),
     Salvage(&'static str, &'static str),
+    /// The file of the log that is written is completed.
+    Shorten(&'static str),
+    /// The log is exported, and imported into a collection of another store.
+    Ship(&'static str),
+    /// A snapshot is taken, a drill restores it, and it is removed.
+    Drill(&'static str),
     Close,
 }
 
@@ -87,6 +96,8 @@ fn work() -> Vec<Op> {
     ops.extend([Op::Create("b"), Op::Put("b", 0, 50), Op::Rename("b", "c"), Op::Put("c", 1, 51)]);
     ops.extend([Op::Create("d"), Op::Put("d", 0, 60), Op::Checkpoint("d"), Op::Remove("d")]);
     ops.extend([Op::Checkpoint("a"), Op::Put("a", 4, 44), Op::Salvage("a", "s"), Op::Put("s", 5, 70)]);
+    ops.extend([Op::Create("e"), Op::Put("e", 0, 80), Op::Put("e", 1, 81), Op::Shorten("e"), Op::Put("e", 2, 82)]);
+    ops.extend([Op::Ship("e"), Op::Drill("e")]);
     ops.extend([Op::Close, Op::Open, Op::Put("a", 5, 45), Op::Put("a", 0, 46), Op::Close]);
     ops
 }
@@ -115,6 +126,9 @@ fn apply(op: Op, state: &mut State) -> Vec<State> {
         | Op::Configure(_)
         | Op::Replace(_)
         | Op::Save(_)
+        | Op::Shorten(_)
+        | Op::Ship(_)
+        | Op::Drill(_)
         | Op::Close => {}
     }
     between.extend([before, state.clone()]);
@@ -212,8 +226,42 @@ impl Worker {
                 assert!(salvaged.lost.is_empty(), "{:?}", salvaged.lost);
                 Ok(())
             }
+            Op::Shorten(name) => self.collection(name)?.shorten_log(true, None).map(|_| ()),
+            Op::Ship(name) => self.ship(name),
+            Op::Drill(name) => self.drill(name),
             Op::Close => self.store.take().map_or(Ok(()), |store| store.close()),
         }
+    }
+}
+
+impl Worker {
+    fn ship(&mut self, name: &str) -> Result<()> {
+        let place = self.folder.join("log.tar.gz");
+        let _ = fs::remove_file(&place);
+        let (collection, packing) = (name.to_owned(), Packing::Gzip);
+        let export = Export { collection, since: None, until: None, place: place.clone(), packing, directory: None };
+        self.store()?.export_log(&export, &Control::default())?;
+        let _ = fs::create_dir(self.folder.join("standby"));
+        let standby = open(&self.folder.join("standby"))?;
+        let follower = standby.collection_or_create("f", settings(&self.folder))?;
+        let import = Import { place, collection: "f".to_owned(), verify: true };
+        let done = standby.import_log(&import, &Control::default())?;
+        assert_eq!(done.lsn, done.descriptor.to);
+        assert_eq!(follower.version().len(), self.collection(name)?.version().len());
+        standby.close()
+    }
+
+    fn drill(&mut self, name: &str) -> Result<()> {
+        let collections = Some(vec![name.to_owned()]);
+        let store = self.store()?;
+        let taken =
+            store.snapshot(&SnapshotRequest { collections, ..SnapshotRequest::default() }, &Control::default())?;
+        let request = format!(r#"{{"collection":"{name}"}}"#);
+        let report = operate(store, "drill", &request, &Control::default())?;
+        if !report.contains(r#""ok":true"#) {
+            return Err(Error::new(Kind::Io, report));
+        }
+        store.remove_snapshot(&taken)
     }
 }
 
