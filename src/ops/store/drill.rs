@@ -207,9 +207,14 @@ impl Drill<'_> {
     }
 }
 
-/// What a search finds, without what depends on the order of rows: among hits as far as the last one, which are found is
-/// left to it.
-fn nearest(version: &Version, vector: Vec<f32>) -> Result<(Vec<u64>, Vec<(u64, String)>)> {
+/// What a search finds, without what depends on the order of rows: which hits are found that are as far as the last one.
+#[derive(PartialEq)]
+struct Nearest {
+    scores: Vec<u64>,
+    hits: Vec<(u64, String)>,
+}
+
+fn nearest(version: &Version, vector: Vec<f32>) -> Result<Nearest> {
     let (threshold, filter) = (None, None);
     let request = search::Request { vector, k: HITS, threshold, filter, vectors: false, metadata: false };
     let found = search::run(version, request)?;
@@ -219,7 +224,7 @@ fn nearest(version: &Version, vector: Vec<f32>) -> Result<(Vec<u64>, Vec<(u64, S
     let hits = scores.iter().copied().zip(found.ids);
     let mut hits: Vec<(u64, String)> = hits.filter(|(score, _)| whole || Some(*score) != last).collect();
     hits.sort();
-    Ok((scores, hits))
+    Ok(Nearest { scores, hits })
 }
 
 /// The collections as they are, each at a change that is durable.

@@ -89,7 +89,7 @@ impl Store {
         let staging = Staging::fresh(fs, directory, "export")?;
         let mut sink = Sink::new(&**fs, staging.folder(), &source.root);
         let previous = source.write(&mut sink, (after, to), control)?;
-        let (files, times, records) = sink.finish()?;
+        let Written { files, times, records } = sink.finish()?;
         let settings = &source.root.manifest.settings;
         let descriptor = Descriptor {
             name: request.collection.clone(),
@@ -261,6 +261,14 @@ fn cut(record: Record, first: u64, last: u64, manifest: &Manifest) -> Record {
     }
 }
 
+/// Log files that were written.
+struct Written {
+    files: Vec<File>,
+    /// Of the first and the last record.
+    times: Option<(u64, u64)>,
+    records: u64,
+}
+
 /// Log files that are being written.
 struct Sink<'a> {
     fs: &'a dyn Fs,
@@ -322,9 +330,9 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(Vec<File>, Option<(u64, u64)>, u64)> {
+    fn finish(mut self) -> Result<Written> {
         self.complete()?;
-        Ok((self.files, self.times, self.records))
+        Ok(Written { files: self.files, times: self.times, records: self.records })
     }
 }
 
