@@ -195,6 +195,29 @@ test('a drill on a copy of the store finds what is missing there', async (t) => 
   t.true((await (await openStore(t, store.path)).drill()).ok)
 })
 
+test('what is restored and is not what is living is told: by number, fingerprint and searches', async (t) => {
+  const store = await openStore(t, tempDir(t))
+  await filled(store)
+  await store.close()
+  const copy = join(tempDir(t), 'copy')
+  cpSync(store.path, copy, { recursive: true })
+  const directory = tempDir(t)
+  const [here, there] = [await openStore(t, store.path), await openStore(t, copy)]
+  const [living, other] = [await here.collection('a'), await there.collection('a')]
+  await other.durable.insert({ id: 'doc-3', vector: vectorOf('other') })
+  await there.snapshots.create({ directory })
+  await living.durable.insert({ id: 'doc-3', vector: vectorOf('living') })
+  const report = await here.drill({ directory, sample: 499 })
+  t.like(report, { ok: false, entries: 499, rpoMs: 0 })
+  t.regex(report.problems.map(({ message }) => message).join('\n'), /fingerprint .*\n.* searches find something else/)
+  t.true(report.searches.equal < report.searches.compared)
+  await other.durable.delete('doc-5')
+  await there.snapshots.create({ directory })
+  await living.durable.insert({ id: 'new', vector: vectorOf('new') })
+  const counted = await here.drill({ directory })
+  t.regex(counted.problems[0]!.message, /498 entries, 500 are living/)
+})
+
 test('rows 20 and 36: options that make no sense', async (t) => {
   const store = await openStore(t, tempDir(t))
   for (const options of [{ nonsense: 1 }, { sample: -1 }, { sample: 1.5 }, { snapshot: 7 }, { directory: 7 }, 7]) {

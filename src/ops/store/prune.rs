@@ -85,6 +85,7 @@ pub fn run(store: &Store, request: &Request, control: &Control) -> Result<Answer
     let ids: Vec<&str> = removed.iter().map(|gone| gone.id.as_str()).collect();
     let mut windows = Vec::new();
     for collection in store.list()? {
+        super::fresh(store, &collection)?;
         if store.has_past(&collection)? {
             let left = store.windows_without(&collection, directory.clone(), &ids)?;
             windows.push(Windows { collection, windows: left });

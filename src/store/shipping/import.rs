@@ -109,8 +109,8 @@ fn chain(message: String) -> Error {
 }
 
 impl StoredCollection {
-    /// Refuses a file of another collection, and one that does not go on where this one stands. Whether this collection is
-    /// empty, and becomes one that follows.
+    /// Refuses a file of another collection, and one that does not go on where this one stands. Whether this collection
+    /// was never written to, and becomes one that follows.
     fn position(&self, found: &Found) -> Result<bool> {
         let Descriptor { after, to, name, .. } = &found.descriptor;
         let lsn = self.read(|state| state.lsn());
@@ -118,7 +118,7 @@ impl StoredCollection {
         let id = hex(&found.owner.collection);
         let own = hex(&self.owner().collection) == id;
         let follows = manifest.origin.as_ref().is_some_and(|origin| origin.collection == id);
-        let empty = lsn == 0 && manifest.origin.is_none();
+        let empty = lsn == 0;
         if !own && !follows && !empty {
             let message = format!(
                 "it is a part of the log of another collection ('{name}' there): '{}' was not restored from a snapshot of \
