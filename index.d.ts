@@ -16,6 +16,9 @@ import { EventEmitter } from 'node:events';
  */
 export type PersistenceFormat = 'json' | 'binary' | 'sqlite';
 
+/** Format of a snapshot. 'native': the files of the journal on disk, linked; its cost does not grow with the data. Needs the option `wal`. */
+export type SnapshotFormat = PersistenceFormat | 'native';
+
 /** How an archive is compressed. When reading it is always recognised by content, never by name. */
 export type CompressionType = 'none' | 'gzip' | 'brotli' | 'zstd';
 
@@ -106,7 +109,7 @@ export interface DatabaseState {
   checksum?: string;
 }
 
-/** What is known of one snapshot; the content of `<baseDir>/snapshots/<id>.meta.json`. */
+/** What is known of one snapshot; the content of `<baseDir>/snapshots/<id>.meta.json`, where it is an archive. */
 export interface SnapshotMetadata {
   /** What `restoreSnapshot` and `deleteSnapshot` take. */
   id: string;
@@ -119,12 +122,12 @@ export interface SnapshotMetadata {
   /** Numbers in each vector; 0 when it is empty and nothing was known. */
   dimension: number;
   /** Format of its file. */
-  format: PersistenceFormat;
+  format: SnapshotFormat;
   /** Whether its file is compressed. */
   compressed: boolean;
-  /** Bytes of its file. */
+  /** Bytes of its file; of a native one those of its files, which take no room of their own as long as the journal has them. */
   fileSize: number;
-  /** SHA-256, hex, of the bytes of its file. */
+  /** SHA-256, hex, of the bytes of its file; of a native one those of its file `SNAPSHOT`, which names every other. */
   checksum: string;
   /** The metadata given to `createSnapshot`. */
   metadata?: Record<string, any>;
@@ -173,6 +176,8 @@ export interface PersistenceOptions {
   baseDir: string;
   /** Format of archives and snapshots. Default 'json'. */
   format?: PersistenceFormat;
+  /** Format of snapshots, where it is another. 'native' needs `wal`. Default: `format`. */
+  snapshotFormat?: SnapshotFormat;
   /** Compression of archives and snapshots. Default 'none'. */
   compression?: CompressionType;
   /** Level of the compression: gzip 0 to 9 (default 6), brotli 0 to 11 (default 4), zstd 1 to 22 (default 1). Needs a compression. */
@@ -287,8 +292,11 @@ export interface RecoverOptions extends CallOptions {
 
 /** Options of `createSnapshot`. */
 export interface SnapshotOptions extends CallOptions, CompressionOptions {
-  /** Format of this snapshot. Default: what is configured. */
-  format?: PersistenceFormat;
+  /**
+   * Format of this snapshot. Default: what is configured. A native one is a folder; `compress: true` or `compression` 'gzip' or 'zstd' of this call
+   * pack it into one file, and what is configured of compression does not count.
+   */
+  format?: SnapshotFormat;
 }
 
 /** Options of `restoreSnapshot`. */
@@ -1431,6 +1439,236 @@ export interface WalReplayReport {
   durationMs: number;
 }
 
+/** A moment of a log: a time (milliseconds since 1970, a Date or its text), or the number of a change. */
+export type LogMoment = number | Date | string | { time: number | Date | string } | { lsn: number };
+
+/** Where a part of a log begins: with the first change of that millisecond or later; behind that change; behind what is in that snapshot. */
+export type LogStart = LogMoment | { snapshot: string };
+
+/** A file of a log. */
+export interface LogFileStatus {
+  number: number;
+  path: string;
+  /** Bytes on disk. */
+  bytes: number;
+  /** The change that it begins with. */
+  firstLsn: number;
+  /** The last change in it; null: it holds none yet. */
+  lastLsn: number | null;
+  /** A time that no change in it is newer than, milliseconds since 1970; null while it is written. */
+  lastTime: number | null;
+  /** Whether nothing more is written to it. */
+  complete: boolean;
+  /** Whether opening the collection reads it. */
+  needed: boolean;
+}
+
+/** The log of a collection: what `store.walStatus` resolves to. */
+export interface StoreWalStatus extends WalStatus {
+  collection: string;
+  /** 'poisoned' after a failed sync. */
+  status: 'active' | 'poisoned';
+  /** Its files, oldest first. */
+  files: LogFileStatus[];
+  /** The first change that the log holds; null: it holds none. */
+  firstLsn: number | null;
+  /** Time of that change, milliseconds since 1970. */
+  firstTime: number | null;
+  /** The newest change of the collection. */
+  lastLsn: number;
+  /** Time of that change; null: there was none. */
+  lastTime: number | null;
+  /** Everything up to this change is in segments. */
+  checkpointLsn: number;
+  /** The first change that opening would read from the log; null: it would read none. */
+  oldestNeededLsn: number | null;
+}
+
+/** Options of `store.walCheckpoint`. */
+export interface WalCheckpointOptions {
+  collection: string;
+  /** Make the log as short as opening allows, whatever `wal.retention` keeps: moments that only the log leads to are gone. Default false. */
+  force?: boolean;
+  signal?: AbortSignal;
+}
+
+/** Options of `store.walCompact`. */
+export interface WalCompactOptions {
+  collection: string;
+  /** Files that end before this go as well, though `wal.retention` would keep them. */
+  before?: LogMoment;
+  signal?: AbortSignal;
+}
+
+/** What went of a log. */
+export interface WalCompactReport {
+  /** Everything up to this change is in segments. */
+  lsn: number;
+  /** Entries that the checkpoint wrote. */
+  entries: number;
+  /** Numbers of the files that went. With `wal.archive` they are there now. */
+  removed: number[];
+  /** Their bytes on disk. */
+  freedBytes: number;
+  /** The same in MB. */
+  freedMB: number;
+  /** Files that are left. */
+  segmentCount: number;
+  durationMs: number;
+}
+
+/** Options of `store.walArchive`. */
+export interface WalArchiveOptions {
+  collection: string;
+  /** The folder. Default: `wal.archive` of the collection. */
+  directory?: string;
+  /** Only files that end before this. Default: all. */
+  before?: LogMoment;
+  /** Files that were copied and that opening does not need go from the log. Default false. */
+  move?: boolean;
+  signal?: AbortSignal;
+}
+
+/** What was copied. */
+export interface WalArchiveReport {
+  /** The folder of the collection in the archive. */
+  path: string;
+  /** Numbers of the files that were copied. */
+  copied: number[];
+  /** Numbers of those that were there already. */
+  present: number[];
+  /** Numbers of those that went from the log. */
+  removed: number[];
+  /** Bytes that were copied. */
+  bytes: number;
+  durationMs: number;
+}
+
+/** Options of `store.walExport`. */
+export interface WalExportOptions {
+  collection: string;
+  /** Where to begin. Default: with the first change of the log that leads to the present. */
+  since?: LogStart;
+  /** Where to end: with that change, or with the last one of that millisecond. Default: with the last durable one. */
+  until?: LogMoment;
+  /** The file, which must be new. */
+  path: string;
+  /** How it is packed. Default: what the name of the file says, else 'tar.gz'. */
+  format?: 'tar.gz' | 'tar.zst';
+  /** The folder of snapshots that `since` speaks of. Default: `snapshots` in the folder of the store. */
+  directory?: string;
+  signal?: AbortSignal;
+}
+
+/** What was written. */
+export interface WalExportReport {
+  path: string;
+  format: 'tar.gz' | 'tar.zst';
+  collection: string;
+  /** The first change in it; null: there was none to be written. */
+  fromLsn: number | null;
+  /** The last change up to which it leads. */
+  toLsn: number;
+  /** Times of these two, milliseconds since 1970; null where there is none. */
+  fromTime: number | null;
+  toTime: number | null;
+  /** Records. */
+  operations: number;
+  /** Bytes of the file. */
+  sizeBytes: number;
+  /** The same in MB. */
+  sizeMB: number;
+  /** SHA-256 of its member `EXPORT`, which names everything in it. */
+  checksum: string;
+  durationMs: number;
+}
+
+/** Options of `store.walImport`. */
+export interface WalImportOptions {
+  /** The file that `walExport` wrote. */
+  path: string;
+  /** The collection that follows. */
+  collection: string;
+  /** Read and check every record before the first is done. Default true. Without it, what stands before a damaged place is done. */
+  verify?: boolean;
+  signal?: AbortSignal;
+}
+
+/** What was done. */
+export interface WalImportReport {
+  collection: string;
+  /** Records that were done. */
+  operations: number;
+  /** Records that were there already. */
+  skipped: number;
+  /** The last change of the collection now. */
+  lsn: number;
+  /** The last change of the file, and its time in milliseconds since 1970. */
+  toLsn: number;
+  toTime: number | null;
+  durationMs: number;
+}
+
+/** Options of `store.drill`. */
+export interface DrillOptions extends SnapshotFolderOptions {
+  /** Id, name, absolute path, or 'latest'. Default 'latest'. */
+  snapshot?: string;
+  /** One collection. Default: all that are on disk. */
+  collection?: string;
+  /** Folder in which the store beside is made, and removed again. Default: the folder of snapshots of the store. */
+  scratch?: string;
+  /** Exact searches in each collection that are compared, 0 to 10,000. Default 10. */
+  sample?: number;
+  signal?: AbortSignal;
+}
+
+/** Searches whose results were compared, and those that were the same. None where the metric is unknown. */
+export interface DrillSearches {
+  compared: number;
+  equal: number;
+}
+
+/** A collection in a drill. */
+export interface DrillCollection {
+  collection: string;
+  /** The change up to which snapshot and log lead. */
+  lsn: number;
+  /** The change that the living collection was at when the drill began. */
+  liveLsn: number;
+  /** Records of the log that were done. */
+  operations: number;
+  /** Milliseconds of changes that would be lost. */
+  rpoMs: number;
+  entries: number;
+  fingerprint: string;
+  searches: DrillSearches;
+}
+
+/** What a drill found. */
+export interface DrillReport {
+  /** Whether the snapshot that was meant is good, and leads, with the log, to the present. */
+  ok: boolean;
+  /** Id of the snapshot that was restored: the one that was meant, or the newest older one that works; null: none does. */
+  snapshot: string | null;
+  /** The change up to which it came, where it is one collection; else null. */
+  lsn: number | null;
+  /** Milliseconds from looking for the snapshot until the data could be used: attempts that failed, verifying, restoring, replaying. */
+  rtoMs: number;
+  /** Milliseconds of changes that would be lost: 0 where snapshot and log lead to the present. */
+  rpoMs: number;
+  /** Age of the snapshot: what would be lost without the log. */
+  snapshotAgeMs: number | null;
+  /** Entries that were restored. */
+  entries: number;
+  /** Of the content, where it is one collection; else null. */
+  fingerprint: string | null;
+  searches: DrillSearches;
+  collections: DrillCollection[];
+  steps: { name: string; ms: number }[];
+  problems: { code: string; message: string; snapshot: string | null }[];
+  durationMs: number;
+}
+
 /** A folder of collections. One process writes it at a time; any number may read. */
 export class VectorStore implements AsyncDisposable {
   /** There is none for callers: `VectorStore.open` makes one. */
@@ -1469,6 +1707,31 @@ export class VectorStore implements AsyncDisposable {
    * restore, after writes of one's own, and a second time there is nothing to do. Rejects with ERR_PITR_RANGE, ERR_CORRUPT.
    */
   walReplay(collection: string, options?: WalReplayOptions): Promise<WalReplayReport>;
+  /** What the log of a collection consists of. Changes nothing. Rejects with ERR_NOT_FOUND. */
+  walStatus(options: { collection: string }): Promise<StoreWalStatus>;
+  /** A checkpoint: opening needs nothing older than it. Rejects with ERR_NOT_FOUND, ERR_READ_ONLY, ENOSPC, ERR_IO. */
+  walCheckpoint(options: WalCheckpointOptions): Promise<WalCompactReport>;
+  /** A checkpoint, and then the files of the log go that nothing keeps. Rejects as `walCheckpoint` does. */
+  walCompact(options: WalCompactOptions): Promise<WalCompactReport>;
+  /** Copies the complete files of the log to a folder, each read and checked. Rejects with ERR_UNSUPPORTED (no folder), ERR_CORRUPT, ENOSPC, ERR_IO. */
+  walArchive(options: WalArchiveOptions): Promise<WalArchiveReport>;
+  /**
+   * Writes a part of the log to one file while writes go on, also from a store that was opened read-only: for a collection on
+   * another machine that was restored from a snapshot. Rejects with ERR_PITR_RANGE (with the changes that are possible), ERR_EXISTS, ENOSPC, ERR_IO.
+   */
+  walExport(options: WalExportOptions): Promise<WalExportReport>;
+  /**
+   * Does what such a file says, in a collection that stands where it begins, or within it; changes keep their numbers and times.
+   * What is there already is skipped. Rejects with ERR_CHAIN (a gap, another collection, one that went its own way), ERR_CORRUPT,
+   * ERR_FORMAT, ERR_NOT_FOUND, ERR_READ_ONLY, ENOSPC.
+   */
+  walImport(options: WalImportOptions): Promise<WalImportReport>;
+  /**
+   * Tries what would be there if the living data were lost now: restores the newest good snapshot and the log into a store beside, which
+   * is removed again, verifies it, and compares it with the collections as they were at the beginning. Touches no living data, and goes on
+   * beside writers. What is not good is in `problems`, not thrown. Rejects with ERR_SNAPSHOT_NOT_FOUND, ERR_NOT_FOUND, ENOSPC, ERR_IO.
+   */
+  drill(options?: DrillOptions): Promise<DrillReport>;
   /** Closes every collection and the store. */
   close(): Promise<void>;
   /** The same as `close()`, for `await using`. */

@@ -7,7 +7,7 @@
 import { extname, join, resolve } from 'node:path';
 import type {
   CompressionOptions, CompressionType, DistanceMetric, ExportOptions, ExportRuvectorOptions, ImportOptions, LoadOptions,
-  PersistenceFormat, PersistenceOptions, RecoverOptions, RestoreOptions, SaveOptions, SnapshotOptions,
+  PersistenceFormat, PersistenceOptions, RecoverOptions, RestoreOptions, SaveOptions, SnapshotFormat, SnapshotOptions,
 } from '../index';
 import { type Check, isBoolean, isFunction, isInteger, isOneOf, isSignal, isString, readOptions } from './checks';
 import { kindOf } from './describe';
@@ -28,6 +28,7 @@ export interface Settings {
   /** Absolute, so that a later change of the working directory does not matter. */
   readonly base: string;
   readonly format: PersistenceFormat;
+  readonly snapshotFormat: SnapshotFormat;
   readonly compression: CompressionType;
   readonly compressionLevel?: number;
   readonly incremental: boolean;
@@ -55,17 +56,19 @@ const STORE_OPTIONS = new Set([
 
 export const isFormat: Check = (value, name) => {
   if (value === 'native') {
-    throw new PersistenceError('ERR_UNSUPPORTED', `Format 'native' is not supported by this version; use ${FORMATS.map((f) => `'${f}'`).join(', ')}`);
+    const advice = `Format 'native' is one of snapshots, not of files: give it to createSnapshot or as "snapshotFormat"; here use ${FORMATS.map((f) => `'${f}'`).join(', ')}`;
+    throw new PersistenceError('ERR_UNSUPPORTED', advice);
   }
   isOneOf(FORMATS)(value, name);
 };
+const isSnapshotFormat = isOneOf([...FORMATS, 'native']);
 export const isCompression = isOneOf(COMPRESSIONS);
 export const isLevel = isInteger(0, 22);
 const call = { onProgress: isFunction, signal: isSignal };
 const compressing = { compress: isBoolean, compression: isCompression, compressionLevel: isLevel };
 
 const constructorChecks: Record<keyof PersistenceOptions, Check> = {
-  baseDir: isString, format: isFormat, compression: isCompression, compressionLevel: isLevel, incremental: isBoolean,
+  baseDir: isString, format: isFormat, compression: isCompression, compressionLevel: isLevel, snapshotFormat: isSnapshotFormat, incremental: isBoolean,
   autoSaveInterval: isInteger(0, INTERVAL_MAX), maxSnapshots: isInteger(0, 0xffff_ffff), batchSize: isInteger(1, 1_000_000),
   databasePath: isString, dimension: isInteger(1, 65_536), metric: isOneOf(['cosine', 'euclidean', 'dot', 'manhattan']), onError: isFunction, wal: isWal,
 };
@@ -82,10 +85,13 @@ export function readSettings(given: unknown): Settings {
   if (options.baseDir === undefined || options.baseDir === '') throw wrongType('Option "baseDir" is required: the folder of all files, a string that is not empty');
   const compression = options.compression ?? 'none';
   checkLevel(compression, options.compressionLevel);
+  const wal = readWal(options.wal);
+  if (options.snapshotFormat === 'native' && wal === null) throw needsJournal('Option "snapshotFormat"');
   return {
     baseDir: options.baseDir,
     base: resolve(options.baseDir),
     format: options.format ?? 'json',
+    snapshotFormat: options.snapshotFormat ?? options.format ?? 'json',
     compression,
     compressionLevel: options.compressionLevel,
     incremental: options.incremental ?? false,
@@ -96,7 +102,7 @@ export function readSettings(given: unknown): Settings {
     dimension: options.dimension,
     metric: options.metric,
     onError: options.onError,
-    wal: readWal(options.wal),
+    wal,
   };
 }
 
@@ -104,7 +110,7 @@ export const readSave = (given: unknown, what: string): Partial<SaveOptions> =>
   readOptions<SaveOptions>(given, what, { path: isString, format: isFormat, ...compressing, ...call });
 
 export const readSnapshot = (given: unknown): Partial<SnapshotOptions> =>
-  readOptions<SnapshotOptions>(given, 'createSnapshot', { format: isFormat, ...compressing, ...call });
+  readOptions<SnapshotOptions>(given, 'createSnapshot', { format: isSnapshotFormat, ...compressing, ...call });
 
 export const readRestore = (given: unknown): Partial<RestoreOptions> =>
   readOptions<RestoreOptions>(given, 'restoreSnapshot', { verifyChecksum: isBoolean, ...call });
@@ -148,6 +154,26 @@ export function readExportRuvector(given: unknown): ExportRuvectorOptions {
 function required<T, K extends keyof T & string>(options: Partial<T>, name: K, what: string): T & Record<K, string> {
   if (options[name] === undefined) throw wrongType(`Option "${name}" of ${what} is required: a string`);
   return options as T & Record<K, string>;
+}
+
+function needsJournal(what: string): PersistenceError {
+  const message = `${what} cannot be 'native' without a journal on disk, of which such a snapshot is made: give DatabasePersistence the option "wal"`;
+  return new PersistenceError('ERR_UNSUPPORTED', message);
+}
+
+/** How a snapshot is made: as an archive, or of the journal on disk, where only what the call itself says of compression counts. */
+export type SnapshotAs = { format: 'native'; compression?: 'gzip' | 'zstd' } | ArchiveOptions;
+
+export function snapshotAs(given: Partial<SnapshotOptions>, settings: Settings): SnapshotAs {
+  const { format = settings.snapshotFormat, compress, compression, compressionLevel } = given;
+  if (format !== 'native') return archiveOptions({ ...given, format }, settings);
+  if (settings.wal === null) throw needsJournal('Option "format" of createSnapshot');
+  const chosen = chooseCompression({ compress, compression }, 'none', false);
+  if (chosen === 'brotli' || compressionLevel !== undefined) {
+    const what = chosen === 'brotli' ? 'compression: \'brotli\'' : 'a compressionLevel';
+    throw new PersistenceError('ERR_UNSUPPORTED', `A native snapshot is not made with ${what}: 'gzip' and 'zstd' pack it into one file, each at its own level`);
+  }
+  return chosen === 'none' ? { format } : { format, compression: chosen };
 }
 
 /** Format and compression of one archive. `byDefault` is what holds when the call says nothing of compression. */

@@ -5,7 +5,9 @@
  * make, rename or drop happen one after another. A store that is read-only opens each collection on its own, without a lock.
  */
 import type {
-  CollectionOptions, Moments, RestorePoint, RewindOptions, RewindReport, SnapshotFolderOptions, VectorStoreOptions, WalReplayOptions, WalReplayReport,
+  CollectionOptions, DrillOptions, DrillReport, Moments, RestorePoint, RewindOptions, RewindReport, SnapshotFolderOptions, StoreWalStatus, VectorStoreOptions, WalArchiveOptions,
+  WalArchiveReport, WalCheckpointOptions, WalCompactOptions, WalCompactReport, WalExportOptions, WalExportReport, WalImportOptions, WalImportReport,
+  WalReplayOptions, WalReplayReport,
 } from '../index';
 import { isBoolean, isString, readOptions } from './checks';
 import { closedDatabase, PersistenceError, unwrap, wrongType } from './errors';
@@ -14,10 +16,12 @@ import { endSchedules, Schedules } from './schedules/schedules';
 import { Core, newSettings, openStore } from './vector-db/core';
 import { readCollection, readFolder } from './vector-db/options';
 import { VectorDB } from './vector-db';
-import { createRestorePoint, moments, rewind, walReplay } from './vector-store/history';
+import { drill } from './vector-store/drill';
+import { createRestorePoint, moments, rewind } from './vector-store/history';
 import { type Operate, operateOn } from './vector-store/operate';
 import { Snapshots } from './vector-store/snapshots';
 import { planOf } from './vector-store/tasks';
+import { walArchive, walCheckpoint, walCompact, walExport, walImport, walReplay, walStatus } from './vector-store/wal';
 
 export class VectorStore {
   readonly path: string;
@@ -137,6 +141,34 @@ export class VectorStore {
 
   async walReplay(collection: string, options?: WalReplayOptions): Promise<WalReplayReport> {
     return walReplay(this.#operate, collection, options);
+  }
+
+  async walStatus(options: { collection: string }): Promise<StoreWalStatus> {
+    return walStatus(this.#operate, options);
+  }
+
+  async walCheckpoint(options: WalCheckpointOptions): Promise<WalCompactReport> {
+    return walCheckpoint(this.#operate, options);
+  }
+
+  async walCompact(options: WalCompactOptions): Promise<WalCompactReport> {
+    return walCompact(this.#operate, options);
+  }
+
+  async walArchive(options: WalArchiveOptions): Promise<WalArchiveReport> {
+    return walArchive(this.#operate, options);
+  }
+
+  async walExport(options: WalExportOptions): Promise<WalExportReport> {
+    return walExport(this.#operate, options);
+  }
+
+  async walImport(options: WalImportOptions): Promise<WalImportReport> {
+    return walImport(this.#operate, options);
+  }
+
+  async drill(options?: DrillOptions): Promise<DrillReport> {
+    return drill(this.#operate, options);
   }
 
   #checkWritable(): void {

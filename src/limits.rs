@@ -40,3 +40,6 @@ pub const CHAIN_MAX: usize = 1_000;
 
 /// A file of the log that is read whole: as large as a settable segment size, and one record.
 pub const WAL_FILE_BYTES_MAX: u64 = (1 << 40) + RECORD_BYTES_MAX as u64;
+
+/// Log files in one exported part of a log: at 16 MiB each more than any disk holds.
+pub const EXPORT_FILES_MAX: usize = 1 << 20;

@@ -35,6 +35,11 @@ export class LogStore {
     return this.#opened.collection;
   }
 
+  /** The store that it is in. Only when open. */
+  get native(): NativeStore {
+    return this.#opened.store;
+  }
+
   /** Who waits for it. Only when open. */
   get commits(): Commits {
     return this.#opened.commits;

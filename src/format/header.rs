@@ -39,10 +39,12 @@ pub enum FileKind {
     Snapshot,
     /// The seal of a sorted run.
     Run,
+    /// `EXPORT`: what an exported log holds.
+    Export,
 }
 
 impl FileKind {
-    const ALL: [FileKind; 7] = [
+    const ALL: [FileKind; 8] = [
         FileKind::Store,
         FileKind::Manifest,
         FileKind::Wal,
@@ -50,6 +52,7 @@ impl FileKind {
         FileKind::Dead,
         FileKind::Snapshot,
         FileKind::Run,
+        FileKind::Export,
     ];
 
     fn magic(self) -> &'static [u8; 8] {
@@ -61,6 +64,7 @@ impl FileKind {
             FileKind::Dead => b"RVPdeads",
             FileKind::Snapshot => b"RVPsnaps",
             FileKind::Run => b"RVPlsmrn",
+            FileKind::Export => b"RVPexprt",
         }
     }
 
@@ -74,6 +78,7 @@ impl FileKind {
             FileKind::Dead => "dead-rows",
             FileKind::Snapshot => "snapshot",
             FileKind::Run => "seal",
+            FileKind::Export => "exported log",
         }
     }
 }

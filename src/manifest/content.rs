@@ -303,6 +303,19 @@ pub struct Timeline {
     pub source: Option<u64>,
 }
 
+/// The collection that another one was restored from, in this or another store. The numbers of changes are the same in
+/// both up to `lsn`, and so is the content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Origin {
+    /// Id of its store, in hex.
+    pub store: String,
+    /// Its own id, in hex.
+    pub collection: String,
+    /// The last change up to which this collection is known to be that one.
+    pub lsn: u64,
+}
+
 /// A moment that was given a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -353,6 +366,9 @@ pub struct Manifest {
     /// Moments that have a name, in order. Absent: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub points: Vec<RestorePoint>,
+    /// The collection that this one was restored from. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 impl Manifest {
@@ -370,6 +386,7 @@ impl Manifest {
             wal: Vec::new(),
             timelines: Vec::new(),
             points: Vec::new(),
+            origin: None,
         }
     }
 

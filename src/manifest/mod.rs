@@ -8,8 +8,8 @@ mod content;
 mod lsm_options;
 
 pub use content::{
-    DeadRef, Engine, LogPlace, Manifest, MmapSettings, RestorePoint, SegmentKind, SegmentRef, Settings, SyncMode,
-    Timeline, WalRef, WalSettings,
+    DeadRef, Engine, LogPlace, Manifest, MmapSettings, Origin, RestorePoint, SegmentKind, SegmentRef, Settings,
+    SyncMode, Timeline, WalRef, WalSettings,
 };
 pub use lsm_options::{LsmCompression, LsmOptions, LsmSettings};
 

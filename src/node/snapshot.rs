@@ -1,10 +1,12 @@
 //! Snapshots in the format of archives, for JavaScript.
 
-use super::archive::{ArchiveOptions, LoadRequest};
+use super::archive::{ArchiveOptions, LoadInfo, LoadRequest};
 use super::collection::{NativeCollection, background_collection};
 use super::failure::{Answer, Failure, background};
 use super::job::NativeJob;
+use crate::ops::snapshot_load::Content;
 use crate::ops::{snapshot_create, snapshot_delete, snapshot_list, snapshot_load};
+use crate::store::{Packing, SnapshotEntry};
 use napi::bindgen_prelude::{Env, Null, PromiseRaw};
 use napi_derive::napi;
 
@@ -58,6 +60,20 @@ pub fn snapshot_create<'e>(
     })
 }
 
+/// Where the content of a native snapshot came from.
+fn of_native(entry: &SnapshotEntry, count: usize) -> LoadInfo {
+    LoadInfo {
+        path: entry.path.to_string_lossy().into_owned(),
+        format: "native".to_owned(),
+        compression: entry.packing.map_or("none", Packing::name).to_owned(),
+        version: String::new(),
+        timestamp: (entry.found.snapshot.created / 1_000) as f64,
+        count: count as f64,
+        bytes: entry.bytes as f64,
+        checksum: Some(entry.found.checksum.clone()),
+    }
+}
+
 /// Lists the snapshots.
 #[napi(catch_unwind)]
 pub fn snapshot_list<'e>(env: &'e Env, base_dir: String) -> napi::Result<PromiseRaw<'e, Answer<SnapshotListing>>> {
@@ -79,7 +95,13 @@ pub fn snapshot_load<'e>(
     let control = job.control();
     background_collection(env, move || {
         let expect = request.expect()?;
-        snapshot_load::run(&base_dir, &id, &expect, &request.operation, &control).and_then(NativeCollection::try_from)
+        match snapshot_load::run(&base_dir, &id, &expect, &request.operation, &control)? {
+            Content::Archive(loaded) => NativeCollection::try_from(loaded),
+            Content::Native(collection, entry) => {
+                let info = of_native(&entry, collection.len());
+                NativeCollection::of(collection, Some(info))
+            }
+        }
     })
 }
 

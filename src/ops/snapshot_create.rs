@@ -1,7 +1,7 @@
 //! Snapshot create: an archive under a new id, its record, and the retention that makes room for it.
 
 use super::save;
-use super::snapshots::{Record, directory, record_path, records};
+use super::snapshots::{Record, directory, record_path, retain};
 use crate::archive::Options;
 use crate::codec::Compression;
 use crate::control::Control;
@@ -69,14 +69,4 @@ fn publish(base: &Path, record: &Record, text: &str, data: Replacement) -> Resul
         let _ = env::remove_file(&record.data_path(base));
     }
     published
-}
-
-/// Removes the oldest snapshots beyond `keep`, never the one just made.
-fn retain(base: &Path, newest: &str, keep: usize) -> Result<()> {
-    if keep == 0 {
-        return Ok(());
-    }
-    let (found, _) = records(base)?;
-    let older = found.iter().filter(|record| record.id != newest);
-    older.skip(keep - 1).try_for_each(|record| record.remove(base))
 }

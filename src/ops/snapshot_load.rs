@@ -1,22 +1,46 @@
-//! Snapshot load: the archive of a snapshot, checked against its record, as a collection of its own.
+//! Snapshot load: the archive of a snapshot, checked against its record, or a native snapshot, as a collection of its own.
 
 use super::base::corrupt;
 use super::load::{self, Loaded};
-use super::snapshots::Record;
+use super::snapshots::{self, JOURNAL, Record};
 use crate::archive::Expect;
 use crate::control::Control;
 use crate::env;
 use crate::error::{Error, Kind, Result};
+use crate::store::{Collection, SnapshotEntry, content_of};
 use std::io::Read;
 use std::path::Path;
 
+/// What was loaded.
+pub enum Content {
+    /// From an archive.
+    Archive(Loaded),
+    /// From a snapshot of the store.
+    Native(Collection, SnapshotEntry),
+}
+
 /// Loads the snapshot `id`.
-pub fn run(base: &str, id: &str, expect: &Expect, operation: &str, control: &Control) -> Result<Loaded> {
+pub fn run(base: &str, id: &str, expect: &Expect, operation: &str, control: &Control) -> Result<Content> {
     let base = env::checked_path(base)?;
-    let record = Record::read(&base, id)?;
-    let path = record.data_path(&base);
+    match Record::read(&base, id) {
+        Ok(record) => archived(&base, &record, expect, operation, control).map(Content::Archive),
+        Err(error) if error.kind == Kind::SnapshotNotFound => native(&base, id, expect, control),
+        Err(error) => Err(error),
+    }
+}
+
+fn native(base: &Path, id: &str, expect: &Expect, control: &Control) -> Result<Content> {
+    let entry = snapshots::native(base, id)?;
+    let collection = content_of(&entry, JOURNAL, expect.verify, control)?;
+    let found = collection.description();
+    expect.description.agree(found, "the database").map_err(|error| error.in_file(&entry.path))?;
+    Ok(Content::Native(collection, entry))
+}
+
+fn archived(base: &Path, record: &Record, expect: &Expect, operation: &str, control: &Control) -> Result<Loaded> {
+    let path = record.data_path(base);
     if expect.verify {
-        check_stored(&record, &path, control)?;
+        check_stored(record, &path, control)?;
     }
     let loaded = load::read(&path, expect, operation, control)?;
     if expect.verify && loaded.source.count != record.vector_count {

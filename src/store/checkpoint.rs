@@ -11,7 +11,7 @@ use super::sealing::{Form, Written, remove_part};
 use super::selection::{Goal, Group, group, select};
 use super::stored::Core;
 use super::version::Version;
-use super::wal_retention;
+use super::wal_retention::{self, Before};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::header::{FileKind, Header};
@@ -129,7 +129,7 @@ impl Core {
         }
         let compacted = compact != Compact::Nothing && groups.iter().any(Group::rewrites);
         let now = self.fs.now_us();
-        self.install(&before, |manifest| {
+        self.install(&before, None, |manifest| {
             if let Some(wanted) = wanted {
                 manifest.settings = wanted.clone();
             }
@@ -218,7 +218,7 @@ impl Core {
             failpoint::hit("content.after_log")?;
             let time = self.last_time.load(Ordering::Acquire);
             self.sync_parts(written.iter().flatten())?;
-            self.install(&before, |manifest| {
+            self.install(&before, None, |manifest| {
                 manifest.segments = written.iter().flatten().map(|made| made.named.clone()).collect();
                 manifest.next_segment = number;
                 manifest.checkpoint_lsn = lsn;
@@ -237,6 +237,37 @@ impl Core {
         self.write().replace(sealed.collect(), description, lsn);
         self.retire(&before);
         Ok(lsn)
+    }
+
+    /// Writes the content of `version` into a collection that is empty and stands at the LSN of it: as nobody knows the
+    /// collection yet, no record is needed.
+    pub fn fill(&self, version: &Version) -> Result<()> {
+        let _turn = self.turn.take();
+        self.check_open()?;
+        self.check_certain()?;
+        let before = held(&self.root).manifest.clone();
+        let lsn = version.lsn();
+        if before.checkpoint_lsn != lsn || self.read().lsn() != lsn || !self.read().is_empty() {
+            return Err(Error::new(Kind::Internal, "only an empty collection at the same change can be filled"));
+        }
+        let (form, goal) = (self.form(&before.settings), Goal::of(&before.settings));
+        let description = version.description();
+        let groups = group(version.whole().iter(), goal.most);
+        let (number, written) = self.write_groups(&groups, before.next_segment, &form, description)?;
+        let installed = self.sync_parts(written.iter().flatten()).and_then(|()| {
+            self.install(&before, None, |manifest| {
+                manifest.segments = written.iter().flatten().map(|made| made.named.clone()).collect();
+                manifest.next_segment = number;
+                manifest.settings.describe(description);
+            })
+        });
+        installed.inspect_err(|_| self.discard(&written))?;
+        let sealed = written.into_iter().flatten().map(|made| {
+            let dead = DeadRows::new(made.part.rows() as u32);
+            Sealed { part: made.part, dead }
+        });
+        self.write().replace(sealed.collect(), description, lsn);
+        Ok(())
     }
 
     /// The segments as the next manifest names them; dead rows that are new are written on the way.
@@ -280,8 +311,14 @@ impl Core {
         Ok(DeadRef { version, length: file.length, checksum: file.checksum, rows: u64::from(dead.dead()) })
     }
 
-    /// Replaces the manifest, and lets go of log files that are not needed any more.
-    fn install(&self, before: &Manifest, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+    /// Replaces the manifest, and lets go of log files that are not needed any more, and of unwanted ones that opening does
+    /// not need.
+    pub(super) fn install(
+        &self,
+        before: &Manifest,
+        unwanted: Option<Before>,
+        change: impl FnOnce(&mut Manifest),
+    ) -> Result<()> {
         failpoint::hit("checkpoint.before_manifest")?;
         let mut root = held(&self.root);
         // The log may have named a new file meanwhile; segments change only in our turn.
@@ -289,7 +326,7 @@ impl Core {
         let now = self.fs.now_us();
         let replaced = root.replace(&*self.fs, &self.paths.home, |manifest| {
             change(manifest);
-            wal_retention::expire(manifest, now);
+            wal_retention::expire(manifest, now, unwanted);
         });
         let in_doubt = root.in_doubt;
         drop(root);
@@ -298,8 +335,9 @@ impl Core {
 
     /// Removes the files that the manifest before named and this one does not. Failing to is no failure: they are
     /// swept when the store is opened for writing.
-    fn retire(&self, before: &Manifest) -> Manifest {
-        let after = held(&self.root).manifest.clone();
+    pub(super) fn retire(&self, before: &Manifest) -> Manifest {
+        let root = held(&self.root).clone();
+        let after = &root.manifest;
         failpoint::pass("retire.before_removal");
         for old in &before.segments {
             let kept = after.segments.iter().find(|kept| kept.number == old.number);
@@ -312,9 +350,9 @@ impl Core {
             }
         }
         failpoint::pass("retire.before_logs");
-        wal_retention::retire(&*self.fs, &self.paths, before, &after);
+        wal_retention::retire(&*self.fs, &self.paths, before, &root);
         failpoint::pass("retire.after_removal");
-        after
+        root.manifest
     }
 
     /// Reads the dead rows that a manifest names.

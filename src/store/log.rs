@@ -69,6 +69,11 @@ struct Queue {
     untold: Option<Error>,
     poison: Option<Error>,
     closing: bool,
+    /// How often somebody asked for the current file to be completed, and up to which of these it was seen to.
+    file_asked: u64,
+    file_done: u64,
+    /// Why the last of them was refused, when it was.
+    file_refused: Option<Error>,
     /// The thread waits for something to do, and nobody has woken it.
     idle: bool,
     ended: bool,
@@ -235,6 +240,23 @@ impl Log {
             }
         }
         queue.untold.take().map_or(Ok(()), Err)
+    }
+
+    /// Completes the file that is written, where it holds a record: the next record begins another. Everything handed over
+    /// so far is durable then.
+    pub fn complete_file(&self) -> Result<()> {
+        let mut queue = held(&self.shared.queue);
+        queue.file_asked += 1;
+        let mine = queue.file_asked;
+        self.shared.work.notify_one();
+        while queue.file_done < mine {
+            match &queue.poison {
+                Some(error) => return Err(poisoned(error)),
+                None if queue.ended => return Err(Error::new(Kind::Closed, "the collection is closed")),
+                None => queue = self.shared.done.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+        queue.file_refused.as_ref().map_or(Ok(()), |error| Err(error.again()))
     }
 
     /// Takes nothing more. Called under the lock of the collection.

@@ -22,11 +22,13 @@ mod rows;
 mod salvage;
 mod sealing;
 mod selection;
+mod shipping;
 mod snapshot;
 mod statistics;
 mod stored;
 mod sweep;
 mod tail;
+mod tarball;
 mod tier;
 mod tree;
 mod turn;
@@ -34,22 +36,28 @@ mod verify;
 mod version;
 mod wal_files;
 mod wal_retention;
+mod wal_upkeep;
 
 pub use checkpoint::{Compact, Report as CheckpointReport};
 pub use collection::{Collection, MetadataRule};
 pub use fingerprint::fingerprint;
-pub use history::{Replay, Replayed, Rewind, Rewound, Target, Window};
+pub use history::{CaughtUp, Replay, Replayed, Rewind, Rewound, Target, Window};
 pub use log::{Listener, Progress};
 pub use open::{OpenStore, Store};
 pub use part::RowView;
 pub use plan::Plan;
 pub use recovery::Recovery;
 pub use salvage::{Lost, Salvaged};
+pub use shipping::{Descriptor as ExportDescriptor, Export, Exported, Import, Imported, Since};
 pub use snapshot::{
-    DamagedSnapshot, Keep, Packing, Restore, Restored, Snapshot, SnapshotContent, SnapshotEntry, SnapshotRequest,
-    check_id, decode_snapshot, encode_snapshot, keep,
+    DamagedSnapshot, Keep, Restore, Restored, Snapshot, SnapshotContent, SnapshotEntry, SnapshotRequest, Trial,
+    check_id, content_of, decode_snapshot, encode_snapshot, keep, remove_damaged_snapshot, remove_snapshot,
+    snapshots_in,
 };
 pub use statistics::{HotRegion, MmapStatus, Statistics, WalStatus};
 pub use stored::{Committed, StoredCollection};
+pub use tarball::Packing;
 pub use verify::{Damage, Verified};
 pub use version::{Cursor, MetadataOf, Version};
+pub use wal_retention::Before;
+pub use wal_upkeep::{Archive, Archived, LogFileStatus, LogStatus, Shortened};

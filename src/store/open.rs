@@ -5,6 +5,7 @@ use super::log::held;
 use super::paths::{COLLECTIONS, Paths, RUNS, check_name};
 use super::recovery;
 use super::sealing::check_engine;
+use super::snapshot;
 use super::stored::StoredCollection;
 use super::tree::{remove_collection, remove_files};
 use super::verify::Verified;
@@ -14,7 +15,7 @@ use crate::env::new_uuid;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::header::{FileKind, HEADER_BYTES, Header, Owner, VERSION, array};
-use crate::manifest::{self, Engine, Root, Settings};
+use crate::manifest::{self, Engine, Origin, Root, Settings};
 use crate::sync::Mutex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -100,6 +101,10 @@ impl Store {
             Store { fs, base: base.to_path_buf(), id, writable, lock: Mutex::new(lock), open: Mutex::default() };
         if writable {
             store.sweep_dropped()?;
+            snapshot::sweep(&store.fs, base)?;
+            if names.iter().any(|name| name == snapshot::FOLDER) {
+                snapshot::sweep(&store.fs, &base.join(snapshot::FOLDER))?;
+            }
         }
         Ok(store)
     }
@@ -250,11 +255,20 @@ impl Store {
     }
 
     /// A collection under a hidden name: removed at the next opening unless it gets a name before.
-    pub(super) fn create_hidden(&self, settings: Settings) -> Result<Arc<StoredCollection>> {
+    /// `origin`: it begins at the change of another collection, with the time of that change.
+    pub(super) fn create_hidden(
+        &self,
+        settings: Settings,
+        origin: Option<(Origin, u64)>,
+    ) -> Result<Arc<StoredCollection>> {
         let lock = self.check_writable()?;
         settings.check()?;
         let name = format!("{DROPPED}{}", crate::env::new_id());
         let mut root = Root::first(Owner { store: self.id, collection: new_uuid() }, settings);
+        if let Some((origin, time)) = origin {
+            (root.manifest.checkpoint_lsn, root.manifest.checkpoint_time) = (origin.lsn, time);
+            root.manifest.origin = Some(origin);
+        }
         let paths = Paths::of(&self.base, &name, &root);
         self.make_folders(&paths)?;
         root.replace(&*self.fs, &paths.home, |_| {})?;

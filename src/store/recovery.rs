@@ -18,7 +18,7 @@ use crate::format::record::Change;
 use crate::limits::WAL_FILE_BYTES_MAX;
 use crate::manifest::{self, Manifest, Root, WalRef};
 use crate::segment::DeadRows;
-use crate::sync::{Mutex, RwLock};
+use crate::sync::{Mutex, PoisonError, RwLock};
 use crate::wal::{LogReader, Sealed as SealedLog};
 use serde::Serialize;
 use std::path::Path;
@@ -49,6 +49,13 @@ pub struct Recovery {
     pub swept: Vec<String>,
     /// Names of files that are not ours and were left alone.
     pub ignored: Vec<String>,
+}
+
+impl Opened {
+    /// The last change that was found.
+    pub fn last(&self) -> u64 {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).lsn()
+    }
 }
 
 /// Opens a collection of the store at `base`.
@@ -117,7 +124,7 @@ fn settle(fs: &dyn Fs, paths: &Paths, root: &mut Root, found: Found, recovery: &
         root.replace(fs, &paths.home, |_| {})?;
     }
     failpoint::hit("open.before_sweep")?;
-    leftovers.remove(fs, &root.manifest, recovery)?;
+    leftovers.remove(fs, root, recovery)?;
     failpoint::hit("open.after_sweep")?;
     Ok(tail)
 }

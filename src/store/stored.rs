@@ -15,11 +15,11 @@ use super::version::Version;
 use crate::env::fs::{Disk, Fs, Lock, page_faults};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
+use crate::format::document::hex;
 use crate::format::header::Owner;
 use crate::format::record::{self, Change};
 use crate::format::{Description, Entry};
-use crate::limits::ID_BYTES_MAX;
-use crate::manifest::{Engine, Manifest, RestorePoint, Root, Settings, WalSettings};
+use crate::manifest::{Engine, Manifest, Root, Settings, WalSettings};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::sync::Arc;
@@ -148,6 +148,11 @@ impl Core {
         Ok(())
     }
 
+    /// Whether the memtable is as large as it may be.
+    pub fn is_full(&self, state: &Collection) -> bool {
+        state.memtable_bytes() >= self.memtable_size.load(Ordering::Relaxed)
+    }
+
     /// A time that is not before that of the record before.
     pub fn next_time(&self) -> u64 {
         let now = self.fs.now_us();
@@ -163,7 +168,7 @@ impl Core {
         };
         record::size(change)?;
         let undo = state.apply(lsn, change)?;
-        log.push(change, Pending { lsn, time, undo, awaited });
+        log.push(change, Pending { first: lsn, lsn, time, undo, awaited });
         Ok(lsn)
     }
 }
@@ -221,6 +226,21 @@ impl StoredCollection {
         held(&self.core.root).owner
     }
 
+    /// Its id, in hex.
+    pub fn id(&self) -> String {
+        hex(&self.owner().collection)
+    }
+
+    /// The content at a change that is durable, and the time of that change.
+    pub fn pinned(&self) -> Result<(Version, u64)> {
+        let (version, time) = {
+            let state = self.core.read();
+            (state.version(), self.core.last_time.load(Ordering::Acquire))
+        };
+        self.core.log.as_ref().map_or(Ok(()), |log| log.wait_durable(version.lsn()))?;
+        Ok((version, time))
+    }
+
     /// What opening found.
     pub fn recovery(&self) -> &Recovery {
         &self.core.recovery
@@ -271,15 +291,19 @@ impl StoredCollection {
         core.check_writable()?;
         let Some((change, entries)) = make(&state)? else { return Ok(None) };
         let lsn = core.commit(&mut state, &change, awaited)?;
-        let full = state.memtable_bytes() >= core.memtable_size.load(Ordering::Relaxed);
+        let full = core.is_full(&state);
         drop(state);
-        if let Some(log) = &core.log {
-            if full {
-                held(&self.keeper).as_ref().inspect(|keeper| keeper.wake());
-            }
-            log.wait_for_room();
-        }
+        self.handed_over(full);
         Ok(Some(Committed { lsn, entries }))
+    }
+
+    /// What comes behind each change, without the lock of the state: a full memtable is told of, and who writes faster than
+    /// the disk waits.
+    pub(super) fn handed_over(&self, full: bool) {
+        if full {
+            held(&self.keeper).as_ref().inspect(|keeper| keeper.wake());
+        }
+        self.core.log.as_ref().inspect(|log| log.wait_for_room());
     }
 
     /// Inserts or replaces one entry.
@@ -381,34 +405,6 @@ impl StoredCollection {
     pub fn replace(&self, version: &Version) -> Result<u64> {
         self.core.check_writable()?;
         self.core.replace(version, None)
-    }
-
-    /// Gives the present moment a name, which one can go back to as long as the log, or a snapshot, leads there.
-    pub(super) fn name_moment(&self, name: &str) -> Result<RestorePoint> {
-        let core = &self.core;
-        core.check_open()?;
-        if name.is_empty() || name.len() > ID_BYTES_MAX {
-            let message = format!("the name of a restore point has 1 to {ID_BYTES_MAX} bytes");
-            return Err(Error::new(Kind::Limit, message));
-        }
-        if core.volatile {
-            let message = format!("collection '{}' is of engine memory: it has no past", core.name);
-            return Err(Error::new(Kind::Unsupported, message));
-        }
-        self.flush()?;
-        let point = RestorePoint { name: name.to_owned(), lsn: self.durable_lsn(), time: core.next_time() };
-        let mut root = held(&core.root);
-        if root.manifest.points.iter().any(|known| known.name == name) {
-            return Err(Error::new(Kind::Exists, format!("there is a restore point '{name}' already")));
-        }
-        let replaced = root.replace(&*core.fs, &core.paths.home, |manifest| {
-            let at = manifest.points.partition_point(|known| known.lsn <= point.lsn);
-            manifest.points.insert(at, point.clone());
-        });
-        let in_doubt = root.in_doubt;
-        drop(root);
-        replaced.inspect_err(|error| core.poison_if(in_doubt, error))?;
-        Ok(point)
     }
 
     /// As `replace`, with the content that this collection had behind the change `source`.

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::header::{FileKind, HEADER_BYTES, Header};
 use crate::lsm;
-use crate::manifest::{self, Manifest, SegmentKind, SegmentRef};
+use crate::manifest::{self, Manifest, Root, SegmentKind, SegmentRef};
 use crate::wal;
 use std::path::{Path, PathBuf};
 
@@ -99,7 +99,8 @@ impl Leftovers {
     }
 
     /// Removes them; not a file of that name that the manifest has come to name meanwhile.
-    pub fn remove(self, fs: &dyn Fs, manifest: &Manifest, recovery: &mut Recovery) -> Result<()> {
+    pub fn remove(self, fs: &dyn Fs, root: &Root, recovery: &mut Recovery) -> Result<()> {
+        let manifest = &root.manifest;
         let named = |path: &Path| {
             let number = path.file_name().and_then(|name| wal::number_of(&name.to_string_lossy()));
             number.is_some_and(|number| manifest.wal.iter().any(|file| file.number == number))
@@ -113,7 +114,7 @@ impl Leftovers {
         }
         for path in self.logs.iter().filter(|path| !named(path)) {
             failpoint::hit("sweep.before_log")?;
-            super::wal_retention::let_go(fs, path, manifest)?;
+            super::wal_retention::let_go(fs, path, root)?;
         }
         let names = self.files.iter().chain(&self.runs).chain(&self.logs).filter_map(|path| path.file_name());
         recovery.swept = names.map(|name| name.to_string_lossy().into_owned()).collect();

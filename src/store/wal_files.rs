@@ -145,6 +145,27 @@ impl WalFiles {
         Ok(())
     }
 
+    /// Says in the manifest where the current file ends, when it holds a record; the next record begins another.
+    pub fn complete(&mut self) -> Result<()> {
+        let Some(tail) = self.tail.filter(|_| self.file.as_ref().is_some_and(|file| !file.is_empty())) else {
+            return Ok(());
+        };
+        failpoint::hit("wal.complete.before_sync")?;
+        self.sync()?;
+        let mut root = held(&self.root);
+        failpoint::hit("wal.complete.before_manifest")?;
+        let named = root.replace(&*self.fs, &self.home, |manifest| complete(manifest, tail));
+        self.in_doubt |= root.in_doubt;
+        drop(root);
+        named?;
+        failpoint::pass("wal.complete.after_manifest");
+        if let Some(mut file) = self.file.take() {
+            // The zeros behind the last record; the manifest says where it ends, so it matters to nobody if this fails.
+            let _ = file.trim();
+        }
+        Ok(())
+    }
+
     /// Writes whole frames into the current file, their records compressed where that is asked for. `synced`: the LSN up
     /// to which everything is durable. The last two are LSN and time of the last record.
     pub fn append(&mut self, frames: &mut [u8], synced: u64, (last_lsn, last_time): (u64, u64)) -> Result<()> {

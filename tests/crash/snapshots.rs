@@ -12,7 +12,7 @@ use ruvector_persistence::error::Result;
 use ruvector_persistence::format::Entry;
 use ruvector_persistence::manifest::Settings;
 use ruvector_persistence::store::{
-    OpenStore, Packing, Restore, Rewind, SnapshotRequest, Store, StoredCollection, Target,
+    Before, OpenStore, Packing, Restore, Rewind, SnapshotRequest, Store, StoredCollection, Target,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -38,15 +38,18 @@ enum Op {
     /// To the content behind the nth operation.
     Rewind(usize),
     Remove(&'static str),
+    /// The file of the log is completed, and with `true` all of the log goes that opening does not need.
+    Shorten(bool),
 }
 
 fn life() -> Vec<Op> {
-    use Op::{Checkpoint, Delete, Put, Remove, Restore, Rewind, Take};
+    use Op::{Checkpoint, Delete, Put, Remove, Restore, Rewind, Shorten, Take};
     vec![
         Put("a", 1),
         Put("b", 2),
         Take("one", false, None),
         Put("a", 3),
+        Shorten(false),
         Checkpoint,
         Delete("b"),
         Take("two", true, None),
@@ -54,11 +57,13 @@ fn life() -> Vec<Op> {
         Take("three", false, Some(Packing::Zstd)),
         Restore("one"),
         Put("d", 5),
-        Rewind(8),
+        Rewind(9),
         Restore("three"),
         Remove("two"),
         Restore("one"),
         Remove("three"),
+        Put("f", 7),
+        Shorten(true),
         Put("e", 6),
     ]
 }
@@ -104,6 +109,7 @@ fn apply(store: &Store, collection: &StoredCollection, op: &Op, lsns: &[u64]) ->
             store.rewind(&Rewind { collection, to, target: None, directory: None }, &control()).map(|_| ())
         }
         Op::Remove(name) => store.remove_snapshot(&store.find_snapshot(None, name)?),
+        Op::Shorten(all) => collection.shorten_log(true, all.then_some(Before::Lsn(u64::MAX))).map(|_| ()),
     }
 }
 
@@ -115,7 +121,7 @@ fn worlds(ops: &[Op]) -> Vec<World> {
         match op {
             Op::Put(id, seed) => drop(world.content.insert((*id).to_owned(), *seed)),
             Op::Delete(id) => drop(world.content.remove(*id)),
-            Op::Checkpoint => {}
+            Op::Checkpoint | Op::Shorten(_) => {}
             Op::Take(name, ..) => drop(world.snapshots.insert((*name).to_owned(), world.content.clone())),
             Op::Restore(name) => world.content = world.snapshots[*name].clone(),
             Op::Rewind(after) => world.content = worlds[*after].content.clone(),

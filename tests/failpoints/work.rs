@@ -7,8 +7,9 @@ use ruvector_persistence::env::fs::Disk;
 use ruvector_persistence::error::{Error, Kind, Result};
 use ruvector_persistence::manifest::{Engine, Settings};
 use ruvector_persistence::ops::save;
+use ruvector_persistence::ops::store::operate;
 use ruvector_persistence::store::{
-    Compact, MetadataRule, OpenStore, Packing, Restore, SnapshotRequest, Store, StoredCollection,
+    Compact, Export, Import, MetadataRule, OpenStore, Packing, Restore, SnapshotRequest, Store, StoredCollection,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -44,6 +45,12 @@ pub enum Op {
     /// A collection of a snapshot is brought back, under its own name or another.
     Restore(&'static str, &'static str, &'static str),
     Forget(&'static str),
+    /// The file of the log that is written is completed.
+    Shorten(&'static str),
+    /// The log is exported, and imported into a collection of another store.
+    Ship(&'static str),
+    /// A snapshot is taken, a drill restores it, and it is removed.
+    Drill(&'static str),
     Close,
 }
 
@@ -85,13 +92,15 @@ pub fn work() -> Vec<Op> {
     ops.extend([Op::Create("b"), Op::Put("b", 0, 50), Op::Rename("b", "c"), Op::Put("c", 1, 51)]);
     ops.extend([Op::Create("d"), Op::Put("d", 0, 60), Op::Checkpoint("d"), Op::Remove("d")]);
     ops.extend([Op::Checkpoint("a"), Op::Put("a", 4, 44), Op::Salvage("a", "s"), Op::Put("s", 5, 70)]);
+    ops.extend([Op::Create("e"), Op::Put("e", 0, 80), Op::Put("e", 1, 81), Op::Shorten("e"), Op::Put("e", 2, 82)]);
+    ops.extend([Op::Ship("e"), Op::Drill("e")]);
     ops.extend([Op::Close, Op::Open, Op::Put("a", 5, 45), Op::Put("a", 0, 46)]);
     ops.extend([Op::Engine("c", Engine::Lsm), Op::Put("c", 2, 52), Op::Delete("c", 0), Op::Checkpoint("c")]);
     ops.extend([Op::Take("one", None), Op::Put("c", 3, 53), Op::Take("two", Some(Packing::Zstd))]);
     ops.extend([
         Op::TakeBeside("three"),
         Op::Restore("one", "c", "c"),
-        Op::Restore("two", "c", "e"),
+        Op::Restore("two", "c", "g"),
         Op::Put("c", 4, 54),
         Op::Forget("one"),
     ]);
@@ -133,6 +142,9 @@ pub fn apply(op: Op, state: &mut State) -> Vec<State> {
         | Op::Replace(_)
         | Op::Save(_)
         | Op::Engine(..)
+        | Op::Shorten(_)
+        | Op::Ship(_)
+        | Op::Drill(_)
         | Op::Close => {}
     }
     between.extend([before, state.clone()]);
@@ -290,8 +302,39 @@ impl Worker {
                     other => other,
                 }
             }
+            Op::Shorten(name) => self.collection(name)?.shorten_log(true, None).map(|_| ()),
+            Op::Ship(name) => self.ship(name),
+            Op::Drill(name) => self.drill(name),
             Op::Close => self.store.take().map_or(Ok(()), |store| store.close()),
         }
+    }
+
+    fn ship(&mut self, name: &str) -> Result<()> {
+        let place = self.folder.join("log.tar.gz");
+        let _ = fs::remove_file(&place);
+        let (collection, packing) = (name.to_owned(), Packing::Gzip);
+        let export = Export { collection, since: None, until: None, place: place.clone(), packing, directory: None };
+        self.store()?.export_log(&export, &Control::default())?;
+        let _ = fs::create_dir(self.folder.join("standby"));
+        let standby = open(&self.folder.join("standby"), false)?;
+        let follower = standby.collection_or_create("f", settings(self.archive.clone()))?;
+        let import = Import { place, collection: "f".to_owned(), verify: true };
+        let done = standby.import_log(&import, &Control::default())?;
+        assert_eq!(done.lsn, done.descriptor.to);
+        assert_eq!(follower.version().len(), self.collection(name)?.version().len());
+        standby.close()
+    }
+
+    fn drill(&mut self, name: &str) -> Result<()> {
+        let collections = Some(vec![name.to_owned()]);
+        let store = self.store()?;
+        let request = SnapshotRequest { collections, ..SnapshotRequest::default() };
+        let taken = store.snapshot(&request, &Control::default())?;
+        let report = operate(store, "drill", &format!(r#"{{"collection":"{name}"}}"#), &Control::default())?;
+        if !report.contains(r#""ok":true"#) {
+            return Err(Error::new(Kind::Io, report));
+        }
+        store.remove_snapshot(&taken)
     }
 }
 

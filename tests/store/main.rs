@@ -10,5 +10,6 @@ mod history;
 mod lifecycle;
 mod lsm;
 mod model;
+mod reading;
 mod snapshots;
 mod support;

@@ -1,7 +1,7 @@
 //! Prune: snapshots that a rule of retention does not keep are removed, or only told.
 
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::store::{Keep, SnapshotEntry, Store, Window, keep};
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,7 @@ struct Windows {
     windows: Vec<Window>,
 }
 
-/// Removes them, newest first, so that nothing is left whose base is gone.
+/// Removes them, newest first, so that nothing is left whose base is gone. One that is being restored or verified stays.
 pub fn run(store: &Store, request: &Request, control: &Control) -> Result<Answer> {
     let directory = super::folder(request.directory.as_ref())?;
     let (entries, _) = store.snapshots(directory.as_deref())?;
@@ -63,7 +63,21 @@ pub fn run(store: &Store, request: &Request, control: &Control) -> Result<Answer
     for entry in gone.iter().rev() {
         control.check()?;
         if !request.dry_run {
-            store.remove_snapshot(entry)?;
+            match store.remove_snapshot(entry) {
+                Err(error) if error.kind == Kind::Locked => {
+                    kept.push(Kept { id: entry.id().to_owned(), reasons: vec!["being read".to_owned()] });
+                    continue;
+                }
+                // What builds on it is being read.
+                Err(error) if error.kind == Kind::Chain => {
+                    kept.push(Kept {
+                        id: entry.id().to_owned(),
+                        reasons: vec!["base of one that is being read".to_owned()],
+                    });
+                    continue;
+                }
+                other => other?,
+            }
         }
         let path = entry.path.to_string_lossy().into_owned();
         removed.push(Gone { id: entry.id().to_owned(), path, size_bytes: entry.bytes });
@@ -71,6 +85,7 @@ pub fn run(store: &Store, request: &Request, control: &Control) -> Result<Answer
     let ids: Vec<&str> = removed.iter().map(|gone| gone.id.as_str()).collect();
     let mut windows = Vec::new();
     for collection in store.list()? {
+        super::fresh(store, &collection)?;
         if store.has_past(&collection)? {
             let left = store.windows_without(&collection, directory.clone(), &ids)?;
             windows.push(Windows { collection, windows: left });

@@ -39,6 +39,7 @@ impl From<RestorePoint> for Point {
 /// Tells them.
 pub fn run(store: &Store, request: &Request, _control: &Control) -> Result<Answer> {
     let directory = super::folder(request.directory.as_ref())?;
+    super::fresh(store, &request.collection)?;
     let windows = store.windows(&request.collection, directory)?;
     let points = store.collection(&request.collection)?.manifest().points;
     Ok(Answer { windows, points: points.into_iter().map(Point::from).collect() })

@@ -4,9 +4,13 @@
 //! the log behind that. A replacement of the whole content (a load, a restore) begins a new timeline, which no record leads
 //! into; where it was a restore of an earlier moment of the same collection, the way goes on through that moment.
 
+mod catch_up;
 mod plan;
+mod point;
 mod rewind;
 mod trail;
 
+pub use catch_up::CaughtUp;
 pub use plan::Window;
 pub use rewind::{Replay, Replayed, Rewind, Rewound, Target};
+pub(super) use trail::Trail;

@@ -51,7 +51,7 @@ impl Past {
     }
 
     /// Whether the log holds every record of the span.
-    fn holds(&self, span: Span) -> bool {
+    pub fn holds(&self, span: Span) -> bool {
         span.after >= span.to || self.first_record.is_some_and(|first| first <= span.after + 1)
     }
 

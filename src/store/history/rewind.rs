@@ -85,7 +85,7 @@ pub struct Replayed {
 }
 
 /// Everything that is needed to make a moment again; the files of it cannot go meanwhile.
-struct Ways {
+pub(super) struct Ways {
     past: Past,
     trail: Trail,
     checkpoint: Collection,
@@ -198,7 +198,7 @@ impl Store {
     }
 
     /// What leads back. Takes the turn of the collection for a moment.
-    fn ways(&self, found: &StoredCollection, directory: Option<PathBuf>, gone: &[&str]) -> Result<Ways> {
+    pub(super) fn ways(&self, found: &StoredCollection, directory: Option<PathBuf>, gone: &[&str]) -> Result<Ways> {
         let core: &Arc<Core> = found.core();
         if core.volatile {
             let message = format!("collection '{}' is of engine memory: it has no past", core.name);
@@ -216,7 +216,7 @@ impl Store {
         let description: Description = root.manifest.settings.description()?;
         let checkpoint = Collection::of(description, sealed, root.manifest.checkpoint_lsn);
         let last = core.read().lsn();
-        let trail = Trail::open(core, 0, last)?;
+        let trail = Trail::open(&*core.fs, &core.paths, &root, (0, last))?;
         let mut bases: Vec<u64> = snapshots.iter().filter_map(|entry| entry.content(&id)).map(|c| c.lsn).collect();
         bases.push(root.manifest.checkpoint_lsn);
         let first_record = root.manifest.wal.first().map(|file| file.first_lsn);
@@ -251,7 +251,7 @@ impl Store {
     }
 }
 
-fn redo(scratch: &StoredCollection, trail: &Trail, span: Span, control: &Control) -> Result<u64> {
+pub(super) fn redo(scratch: &StoredCollection, trail: &Trail, span: Span, control: &Control) -> Result<u64> {
     trail.replay(span, |change| {
         control.check()?;
         scratch.redo(change)
@@ -259,6 +259,16 @@ fn redo(scratch: &StoredCollection, trail: &Trail, span: Span, control: &Control
 }
 
 impl Ways {
+    /// What is known of the past.
+    pub fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// The log.
+    pub fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
     fn snapshot(&self, lsn: u64) -> Option<&SnapshotEntry> {
         if lsn == self.checkpoint.lsn() {
             return None;

@@ -4,11 +4,10 @@ use crate::env::fs::Fs;
 use crate::error::{Error, Kind, Result};
 use crate::format::header::Owner;
 use crate::format::record::{Change, Record};
-use crate::manifest::WalRef;
+use crate::manifest::{Root, WalRef};
 use crate::store::history::plan::Span;
-use crate::store::log::held;
+use crate::store::paths::Paths;
 use crate::store::recovery::{LogBytes, log_bytes, sealed_log};
-use crate::store::stored::Core;
 use crate::wal::LogReader;
 use std::path::PathBuf;
 
@@ -28,15 +27,14 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// Opens the files of the log from the one that holds `from` on. To be called in the collection's turn: then no file
-    /// goes meanwhile.
-    pub fn open(core: &Core, from: u64, last: u64) -> Result<Trail> {
-        let root = held(&core.root).clone();
+    /// Opens the files of the log from the one that holds `from` on. For who writes to be called in the collection's turn:
+    /// then no file goes meanwhile.
+    pub fn open(fs: &dyn Fs, paths: &Paths, root: &Root, (from, last): (u64, u64)) -> Result<Trail> {
         let wanted = root.manifest.wal.iter().filter(|file| file.last_lsn.is_none_or(|end| end >= from));
         let part = |file: &WalRef| {
-            let path = core.paths.log(file.number);
+            let path = paths.log(file.number);
             // A complete file is not written any more, so it may be mapped.
-            let bytes = log_bytes(&*core.fs as &dyn Fs, &path, file.length.is_some())?;
+            let bytes = log_bytes(fs, &path, file.length.is_some())?;
             Ok(Part { file: file.clone(), path, bytes })
         };
         let parts = wanted.filter(|file| file.first_lsn <= last).map(part).collect::<Result<_>>()?;
@@ -44,7 +42,7 @@ impl Trail {
     }
 
     /// Shows every record in turn, until told to stop.
-    fn walk(&self, mut each: impl FnMut(Record) -> Result<bool>) -> Result<()> {
+    pub fn walk(&self, mut each: impl FnMut(Record) -> Result<bool>) -> Result<()> {
         for part in &self.parts {
             let place = (part.file.number, part.file.first_lsn);
             let mut reader = LogReader::new(&part.bytes, &part.path, self.owner, place, sealed_log(&part.file))?;

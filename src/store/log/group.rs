@@ -14,6 +14,8 @@ const KEPT_BYTES: usize = 4 << 20;
 /// A record on its way.
 pub struct Pending {
     /// Its LSN.
+    pub first: u64,
+    /// The last LSN that it stands for.
     pub lsn: u64,
     /// Its time.
     pub time: u64,
@@ -36,7 +38,7 @@ pub(super) struct Group {
 impl Group {
     /// Appends a record. Gives the bytes of its frame.
     pub fn push(&mut self, change: &Change, pending: Pending) -> usize {
-        let (lsn, time) = (pending.lsn, pending.time);
+        let (lsn, time) = (pending.first, pending.time);
         let bytes = self.frames.push(|out| record::encode_into(out, lsn, time, change));
         self.records.push_back((pending, bytes));
         bytes

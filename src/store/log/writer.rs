@@ -48,6 +48,8 @@ struct Turn {
     /// The newest LSN in it, when there is any.
     last: Option<u64>,
     sync: bool,
+    /// Those up to this one have asked for the current file to be completed.
+    complete: Option<u64>,
     closing: bool,
 }
 
@@ -71,6 +73,9 @@ impl Writer {
             let result = self.write(turn.group);
             let sync = turn.sync || turn.closing || self.files.mode() == SyncMode::Fsync;
             let result = result.and_then(|()| if sync { self.sync() } else { Ok(()) });
+            if let Some(asked) = turn.complete {
+                self.complete_file(asked);
+            }
             if turn.closing {
                 return result.and_then(|()| self.close_files());
             }
@@ -102,10 +107,11 @@ impl Writer {
             let due = self.due();
             let sync = due.is_some_and(|wait| wait.is_zero()) || queue.wanted > queue.durable;
             let poisoned = queue.poison.is_some();
-            if !queue.group.is_empty() || queue.closing || (sync && !poisoned) {
+            let complete = (queue.file_asked > queue.file_done).then_some(queue.file_asked);
+            if !queue.group.is_empty() || queue.closing || ((sync || complete.is_some()) && !poisoned) {
                 let group = std::mem::replace(&mut queue.group, std::mem::take(&mut self.spare));
                 let last = (!group.is_empty()).then_some(queue.last);
-                return Turn { group, last, sync, closing: queue.closing };
+                return Turn { group, last, sync, complete, closing: queue.closing };
             }
             queue.idle = true;
             queue = match due.filter(|_| !poisoned) {
@@ -140,7 +146,7 @@ impl Writer {
         };
         failpoint::hit("log.before_group")?;
         let Some((first, first_bytes)) = group.get(0) else { return Ok((0, 0)) };
-        let (mut last, mut first_lsn) = ((first.lsn, first.time), first.lsn);
+        let (mut last, mut first_lsn) = ((first.lsn, first.time), first.first);
         let mut ahead = Frames::default();
         let mut ahead_bytes = 0;
         if let Some((first_void, last_void)) = self.void {
@@ -196,6 +202,19 @@ impl Writer {
         }
     }
 
+    /// Completes the current file for those who asked, and tells them.
+    fn complete_file(&mut self, asked: u64) {
+        let poisoned = held(&self.shared.queue).poison.is_some();
+        let refused = if poisoned { None } else { self.files.complete().err() };
+        let mut queue = held(&self.shared.queue);
+        if let Some(error) = refused.as_ref().filter(|_| self.files.in_doubt()) {
+            queue.poison.get_or_insert_with(|| error.again());
+        }
+        (queue.file_done, queue.file_refused) = (asked, refused);
+        drop(queue);
+        self.shared.done.notify_all();
+    }
+
     /// The first records of the group are acknowledged, and everything written is durable when it is synced. Whoever
     /// waits is told, when there is anything to tell.
     fn settle(&mut self, group: &mut Group, count: usize, bytes: usize) {
@@ -239,7 +258,7 @@ impl Writer {
         }
         queue.bytes = 0;
         let all: Vec<Pending> = group.into_records().chain(std::mem::take(&mut queue.group).into_records()).collect();
-        let Some((first, last)) = all.first().zip(all.last()).map(|(first, last)| (first.lsn, last.lsn)) else {
+        let Some((first, last)) = all.first().zip(all.last()).map(|(first, last)| (first.first, last.lsn)) else {
             // Whoever listens for durability only learns here that it will not come.
             let report = Progress { settled: queue.settled, durable: queue.durable, refused: None };
             drop(queue);

@@ -1,12 +1,13 @@
 //! The snapshots of a folder. There is no list beside them: each says of itself what it is, so that nothing can disagree.
 
 use super::content::{self, Content, Found};
-use super::pack::{self, Packing};
+use super::pack;
 use super::staging;
 use crate::env::fs::{Fs, replace};
 use crate::error::{Error, Kind, Result};
 use crate::format::entry::shown;
 use crate::limits::CHAIN_MAX;
+use crate::store::tarball::Packing;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

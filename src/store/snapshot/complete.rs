@@ -5,8 +5,8 @@
 
 use super::catalog::{self, Entry};
 use super::content::{Content, File};
-use super::id::id_at;
 use super::pack;
+use super::reading::Reading;
 use super::staging::Staging;
 use crate::control::Control;
 use crate::env::fs::{Fs, read_whole, share};
@@ -28,21 +28,33 @@ pub struct Complete {
     fs: Arc<dyn Fs>,
     /// Removes it at the end, where it was put together.
     staging: Option<Staging>,
+    /// Nobody removes what is being read.
+    _reading: Vec<Reading>,
 }
 
 impl Complete {
     /// Puts together what `entry` and those that it builds on hold.
     pub fn of(fs: &Arc<dyn Fs>, entry: &Entry, control: &Control) -> Result<Complete> {
         let directory = catalog::directory_of(&entry.path);
+        let keep = |entry: &Entry| Reading::begin(fs, directory, entry.id());
+        let mut reading: Vec<Reading> = keep(entry)?.into_iter().collect();
+        // It may have gone before, and another may have come in its place.
+        if catalog::at(&**fs, &entry.path)?.found.checksum != entry.found.checksum {
+            let message = format!("snapshot '{}' was exchanged meanwhile", entry.id());
+            return Err(Error::new(Kind::Chain, message).in_file(&entry.path));
+        }
         let in_place = entry.packing.is_none() && entry.found.snapshot.base.is_none();
         let complete = if in_place {
-            Complete { path: entry.path.clone(), fs: fs.clone(), staging: None }
+            Complete { path: entry.path.clone(), fs: fs.clone(), staging: None, _reading: reading }
         } else {
             let (entries, _) = catalog::list(&**fs, directory)?;
             let chain = catalog::chain(&**fs, &entries, entry)?;
-            let staging = begin(fs, directory)?;
+            for base in chain.iter().skip(1) {
+                reading.extend(keep(base)?);
+            }
+            let staging = Staging::fresh(fs, directory, "reading")?;
             assemble(&**fs, &chain, &staging.folder(), control)?;
-            Complete { path: staging.folder(), fs: fs.clone(), staging: Some(staging) }
+            Complete { path: staging.folder(), fs: fs.clone(), staging: Some(staging), _reading: reading }
         };
         for content in &entry.found.snapshot.collections {
             complete.manifest_of(content, entry.found.store)?;
@@ -71,18 +83,6 @@ impl Complete {
     /// Whether it was put together, and goes again.
     pub fn is_temporary(&self) -> bool {
         self.staging.is_some()
-    }
-}
-
-fn begin(fs: &Arc<dyn Fs>, directory: &Path) -> Result<Staging> {
-    let names = std::cell::RefCell::new(Vec::new());
-    loop {
-        let id = id_at(fs.now_us(), |id| names.borrow().iter().any(|name| name == &format!("reading-{id}")));
-        let id = format!("reading-{id}");
-        if let Some(staging) = Staging::begin(fs, directory, &id)? {
-            return Ok(staging);
-        }
-        names.borrow_mut().push(id);
     }
 }
 

@@ -8,7 +8,7 @@ use super::catalog::{self, Entry};
 use super::complete;
 use super::content::{self, Base, Content, File, Snapshot};
 use super::id::id_at;
-use super::pack::{self, Packing};
+use super::pack;
 use super::staging::{self, Staging};
 use super::taken::{Source, Taken};
 use crate::control::Control;
@@ -19,6 +19,7 @@ use crate::format::entry::shown;
 use crate::manifest;
 use crate::store::open::Store;
 use crate::store::paths::COLLECTIONS;
+use crate::store::tarball::Packing;
 use crate::store::tree;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -117,7 +118,7 @@ fn held(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &File)> {
 }
 
 /// Makes the folder where it is missing, one level deep.
-fn make_folder(fs: &dyn Fs, directory: &Path) -> Result<()> {
+pub(super) fn make_folder(fs: &dyn Fs, directory: &Path) -> Result<()> {
     fs.make_directory(directory)?;
     directory.parent().map_or(Ok(()), |parent| fs.sync_directory(parent))
 }

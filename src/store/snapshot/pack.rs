@@ -1,69 +1,16 @@
-//! A snapshot as one file: a tar archive, compressed, that any tar can list. `SNAPSHOT` is its first member.
-//!
-//! Only members that the snapshot names are taken out again, under the names that it gives, with the lengths that it
-//! gives: an archive of somebody else cannot make any other file.
+//! A snapshot as one file. `SNAPSHOT` is its first member, and names the others.
 
 use super::content::{self, Found, Snapshot};
-use crate::codec::{self, Compression, Compressor};
 use crate::control::Control;
-use crate::env::fs::{Appender, Fs, FsFile, Stream};
-use crate::error::{Error, Kind, Result};
-use crate::limits::MANIFEST_BYTES_MAX;
+use crate::env::fs::Fs;
+use crate::error::Result;
 use crate::store::open::STORE;
 use crate::store::paths::COLLECTIONS;
+use crate::store::tarball::{self, Form, Packing};
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Read};
 use std::path::{Path, PathBuf};
-use tar::{Archive, EntryType, Header};
 
-const BUFFER: usize = 1 << 18;
-/// Programs that write tar archives fill them up to whole records.
-const PADDING_MAX: u64 = 1 << 20;
-
-/// How one file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
-    /// gzip.
-    Gzip,
-    /// zstd.
-    Zstd,
-}
-
-impl Packing {
-    /// Every way there is.
-    pub const ALL: [Packing; 2] = [Packing::Gzip, Packing::Zstd];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        self.compression().name()
-    }
-
-    /// The one of that name.
-    pub fn named(name: &str) -> Result<Packing> {
-        let found = Packing::ALL.into_iter().find(|packing| packing.name() == name);
-        found.ok_or_else(|| Error::new(Kind::Unsupported, format!("a snapshot cannot be packed as '{name}'")))
-    }
-
-    /// How the name of the file ends.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Packing::Gzip => ".tar.gz",
-            Packing::Zstd => ".tar.zst",
-        }
-    }
-
-    /// The one that the name of a file tells.
-    pub fn of_name(name: &str) -> Option<Packing> {
-        Packing::ALL.into_iter().find(|packing| name.ends_with(packing.suffix()))
-    }
-
-    fn compression(self) -> Compression {
-        match self {
-            Packing::Gzip => Compression::Gzip,
-            Packing::Zstd => Compression::Zstd,
-        }
-    }
-}
+const FORM: Form = Form { what: "a packed snapshot", first: content::FILE_NAME };
 
 /// The members besides `SNAPSHOT`: name in the archive, and length where the snapshot gives it.
 fn members(snapshot: &Snapshot) -> impl Iterator<Item = (String, Option<u64>)> {
@@ -83,96 +30,14 @@ pub fn pack(
     packing: Packing,
     control: &Control,
 ) -> Result<()> {
-    let file = fs.create(target)?;
-    let out = BufWriter::with_capacity(BUFFER, Appender::new(&*file));
-    let compressed = Compressor::new(out, packing.compression(), None)?;
-    let mut archive = tar::Builder::new(compressed);
-    let time = snapshot.created / 1_000_000;
     let names = std::iter::once((content::FILE_NAME.to_owned(), None)).chain(members(snapshot));
-    for (name, length) in names {
-        control.check()?;
-        let source = fs.open(&folder.join(&name))?;
-        let length = length.map_or_else(|| source.length(), Ok)?;
-        add(&mut archive, &name, (length, time), source).map_err(|error| Error::io(error, "pack", target))?;
-    }
-    let packed = archive.into_inner().and_then(Compressor::finish);
-    let out = packed.map_err(|error| Error::io(error, "pack", target))?;
-    out.into_inner().map_err(|error| Error::io(error.into_error(), "pack", target))?;
-    file.sync()
-}
-
-fn add(
-    archive: &mut tar::Builder<impl std::io::Write>,
-    name: &str,
-    (length, time): (u64, u64),
-    source: Box<dyn FsFile>,
-) -> std::io::Result<()> {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(EntryType::Regular);
-    header.set_size(length);
-    header.set_mode(0o600);
-    header.set_mtime(time);
-    archive.append_data(&mut header, name, Stream::new(source)?.take(length))
-}
-
-/// The archive in a file, uncompressed.
-fn open(fs: &dyn Fs, path: &Path) -> Result<Archive<Box<dyn Read + Send>>> {
-    let stream = Stream::new(fs.open(path)?)?;
-    let opened = codec::open(stream, |head| head.get(257..262) == Some(b"ustar"))?;
-    Ok(Archive::new(opened.stream))
-}
-
-fn bad(what: impl Into<String>) -> Error {
-    Error::new(Kind::Corrupt, what)
-}
-
-fn member_name(entry: &tar::Entry<'_, impl Read>) -> Result<String> {
-    if entry.header().entry_type() != EntryType::Regular {
-        return Err(bad("a member that is no file"));
-    }
-    String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| bad("a member whose name is no text"))
-}
-
-fn first<'a, R: Read>(entries: &mut tar::Entries<'a, R>) -> Result<Found> {
-    let entry = entries.next().ok_or_else(|| bad("the archive is empty"))?;
-    let mut entry = entry.map_err(|error| unreadable(error.into()))?;
-    if member_name(&entry)? != content::FILE_NAME {
-        return Err(Error::new(Kind::Format, "not a packed snapshot: its first member is not SNAPSHOT"));
-    }
-    if entry.size() > MANIFEST_BYTES_MAX {
-        return Err(Error::new(Kind::Limit, "what the snapshot says of itself is above the limit"));
-    }
-    let mut bytes = Vec::new();
-    entry.read_to_end(&mut bytes).map_err(|error| unreadable(error.into()))?;
-    content::decode(&bytes)
-}
-
-/// An archive that cannot be read further is a damaged one, unless the disk says otherwise.
-fn unreadable(error: Error) -> Error {
-    match error.kind {
-        Kind::Io if error.source.as_ref().is_some_and(|source| source.raw_os_error().is_none()) => {
-            bad(format!("the archive cannot be read: {}", error.message))
-        }
-        _ => error,
-    }
-}
-
-/// What follows the last member is padding, and then the end of the compressed stream, whose checksum is behind it.
-fn check_end(rest: impl Read) -> Result<()> {
-    let mut padding = Vec::new();
-    rest.take(PADDING_MAX + 1).read_to_end(&mut padding).map_err(|error| unreadable(error.into()))?;
-    match padding.len() as u64 <= PADDING_MAX && padding.iter().all(|byte| *byte == 0) {
-        true => Ok(()),
-        false => Err(bad("something follows the last member of the archive")),
-    }
+    tarball::pack(fs, folder, names, snapshot.created / 1_000_000, (target, packing), control)
 }
 
 /// What the snapshot in a file says of itself.
 pub fn read(fs: &dyn Fs, path: &Path) -> Result<Found> {
-    let mut archive = open(fs, path).map_err(|error| error.in_file(path))?;
-    let entries = archive.entries().map_err(|error| Error::io(error, "read", path))?;
-    let mut entries = entries;
-    first(&mut entries).map_err(|error| error.in_file(path))
+    let bytes = tarball::read_first(fs, path, FORM)?;
+    content::decode(&bytes).map_err(|error| error.in_file(path))
 }
 
 /// Takes the members that `wanted` gives a place to out of the archive, and checks that all are there.
@@ -180,40 +45,9 @@ pub fn unpack(
     fs: &dyn Fs,
     path: &Path,
     expected: &Found,
-    mut wanted: BTreeMap<String, PathBuf>,
+    wanted: BTreeMap<String, PathBuf>,
     control: &Control,
 ) -> Result<()> {
-    let unpacked = (|| {
-        let mut archive = open(fs, path)?;
-        let mut entries = archive.entries().map_err(|error| unreadable(error.into()))?;
-        if first(&mut entries)?.checksum != expected.checksum {
-            return Err(bad("the snapshot was changed while it was read"));
-        }
-        let mut named: BTreeMap<String, Option<u64>> = members(&expected.snapshot).collect();
-        for entry in entries {
-            control.check()?;
-            let mut entry = entry.map_err(|error| unreadable(error.into()))?;
-            let name = member_name(&entry)?;
-            let Some(length) = named.remove(&name) else {
-                return Err(bad(format!(
-                    "a member '{}' that the snapshot does not name",
-                    crate::format::entry::shown(&name)
-                )));
-            };
-            if length.is_some_and(|length| length != entry.size()) || entry.size() > i64::MAX as u64 {
-                return Err(bad(format!("member {name} has {} bytes, the snapshot names other", entry.size())));
-            }
-            let Some(target) = wanted.remove(&name) else { continue };
-            let file = fs.create(&target)?;
-            let mut out = BufWriter::with_capacity(BUFFER, Appender::new(&*file));
-            std::io::copy(&mut entry, &mut out).map_err(|error| unreadable(error.into()))?;
-            out.into_inner().map_err(|error| Error::io(error.into_error(), "unpack", &target))?;
-            file.sync()?;
-        }
-        if let Some(missing) = named.keys().next() {
-            return Err(bad(format!("member {missing} is missing")));
-        }
-        check_end(archive.into_inner())
-    })();
-    unpacked.map_err(|error| error.in_file(path))
+    let named = members(&expected.snapshot).collect();
+    tarball::unpack(fs, path, (FORM, &expected.checksum), named, wanted, control)
 }

@@ -10,7 +10,7 @@ use super::create::FOLDER;
 use crate::control::Control;
 use crate::error::{Error, Kind, Result};
 use crate::format::document::hex;
-use crate::manifest::{Engine, Settings, SyncMode};
+use crate::manifest::{Engine, Origin, Settings, SyncMode};
 use crate::store::open::Store;
 use crate::store::paths::check_name;
 use crate::store::stored::StoredCollection;
@@ -137,7 +137,9 @@ impl Store {
                 let message = format!("collection '{}' does not hold what the snapshot says", content.name);
                 return Err(Error::new(Kind::Corrupt, message).in_file(&entry.path));
             }
-            self.put(&target, settings, &version, (&content.id, content.lsn))?;
+            let (store, collection) = (hex(&entry.found.store), content.id.clone());
+            let origin = Origin { store, collection, lsn: content.lsn };
+            self.put(&target, settings, &version, (origin, content.time))?;
             let (name, from) = (target, content.name.clone());
             restored.push(Restored { name, from, lsn: content.lsn, entries: content.entries });
         }
@@ -160,22 +162,23 @@ impl Store {
         }
     }
 
-    /// Gives a collection that content, or makes one with it. `origin`: of which collection, and as of which change, it is.
+    /// Gives a collection that content, or makes one with it. `origin`: of which collection, and as of which change and
+    /// time, it is. One that is made has the numbers of changes of that one, and goes on with them.
     pub(in crate::store) fn put(
         &self,
         name: &str,
         settings: Settings,
         version: &Version,
-        (id, lsn): (&str, u64),
+        (origin, time): (Origin, u64),
     ) -> Result<()> {
         match self.collection(name) {
             Ok(found) => {
-                let own = hex(&found.owner().collection) == id;
-                found.go_back(version, own.then_some(lsn)).map(|_| ())
+                let own = hex(&found.owner().collection) == origin.collection;
+                found.go_back(version, own.then_some(origin.lsn)).map(|_| ())
             }
             Err(error) if error.kind == Kind::NotFound => {
-                let scratch = self.scratch(&settings)?;
-                let filled = scratch.replace(version).map(|_| ());
+                let scratch = self.scratch_at(&settings, Some((origin, time)))?;
+                let filled = scratch.core().fill(version);
                 self.settle_scratch(scratch, settings, name, filled)
             }
             Err(error) => Err(error),
@@ -184,6 +187,10 @@ impl Store {
 
     /// A collection without a name, to be filled: fast, since nothing of it has to survive.
     pub(in crate::store) fn scratch(&self, settings: &Settings) -> Result<Arc<StoredCollection>> {
+        self.scratch_at(settings, None)
+    }
+
+    fn scratch_at(&self, settings: &Settings, origin: Option<(Origin, u64)>) -> Result<Arc<StoredCollection>> {
         let mut quick = settings.clone();
         quick.engine = Engine::Mmap;
         quick.read_only = false;
@@ -191,7 +198,7 @@ impl Store {
         quick.wal.retention = 0;
         quick.wal.directory = None;
         quick.wal.archive = None;
-        self.create_hidden(quick)
+        self.create_hidden(quick, origin)
     }
 
     /// Gives a collection that was filled its name and its settings; removes it after an error.
@@ -247,7 +254,7 @@ fn chosen<'a>(entry: &'a Entry, request: &Restore) -> Result<Vec<(&'a Content, S
     Ok(chosen.into_iter().map(|content| (content, content.name.clone())).collect())
 }
 
-fn damaged(entry: &Entry, damage: &Damage) -> Error {
+pub(super) fn damaged(entry: &Entry, damage: &Damage) -> Error {
     let message = format!(
         "snapshot '{}' is damaged, nothing was restored: {} at {} of {}",
         entry.id(),

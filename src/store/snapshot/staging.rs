@@ -3,6 +3,8 @@
 //! Its maker holds a lock beside it, named by the id: so an id is given once, and what a killed process left is told from
 //! what a living one is making.
 
+use super::id::id_at;
+use super::reading;
 use crate::env::fs::{Fs, Lock};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
@@ -11,10 +13,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const PREFIX: &str = ".ruvector-persistence-";
+pub(super) const PREFIX: &str = ".ruvector-persistence-";
 const FOLDER: &str = ".snapshot";
 const PACKED: &str = ".packed";
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 
 /// Removed with everything in it unless it is published.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub struct Staging {
     lock: Option<Box<dyn Lock>>,
 }
 
-fn name(id: &str, what: &str) -> String {
+pub(super) fn name(id: &str, what: &str) -> String {
     format!("{PREFIX}{id}{what}")
 }
 
@@ -42,6 +44,18 @@ impl Staging {
         staging.remove()?;
         fs.make_directory(&staging.folder())?;
         Ok(Some(staging))
+    }
+
+    /// The same under an id that nobody has, which begins with `what`: for a folder that is never published.
+    pub fn fresh(fs: &Arc<dyn Fs>, directory: &Path, what: &str) -> Result<Staging> {
+        let mut refused = BTreeSet::new();
+        loop {
+            let id = format!("{what}-{}", id_at(fs.now_us(), |id| refused.contains(&format!("{what}-{id}"))));
+            match Staging::begin(fs, directory, &id)? {
+                Some(staging) => return Ok(staging),
+                None => refused.insert(id),
+            };
+        }
     }
 
     /// The folder.
@@ -105,10 +119,11 @@ pub fn sweep(fs: &Arc<dyn Fs>, directory: &Path) -> Result<usize> {
     Ok(swept)
 }
 
-/// Takes a snapshot out of sight at once, then removes it.
+/// Takes a snapshot out of sight at once, then removes it. One that is being read is refused.
 pub fn remove(fs: &Arc<dyn Fs>, directory: &Path, id: &str, place: &Path, is_file: bool) -> Result<()> {
     let busy = || Error::new(Kind::Locked, format!("snapshot '{id}' is being made or removed by another process"));
     let staging = Staging::begin(fs, directory, id)?.ok_or_else(busy)?;
+    reading::check_unread(&**fs, directory, id)?;
     let target = if is_file { staging.packed() } else { staging.folder() };
     if !is_file {
         fs.remove_directory(&target)?;

@@ -1,0 +1,11 @@
+/** `store.drill`: would the backup work? Nothing is decided here. */
+import type { DrillOptions, DrillReport } from '../../index';
+import { isInteger, isSignal, isString, readOptions } from '../checks';
+import type { Operate } from './operate';
+import { timed } from './wal';
+
+export async function drill(operate: Operate, given: unknown): Promise<DrillReport> {
+  const checks = { snapshot: isString, collection: isString, directory: isString, scratch: isString, sample: isInteger(0, 10_000), signal: isSignal };
+  const { signal, ...request } = readOptions<DrillOptions>(given, 'drill', checks);
+  return timed(() => operate('drill', request, signal));
+}
