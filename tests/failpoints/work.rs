@@ -92,8 +92,8 @@ pub fn work() -> Vec<Op> {
     ops.extend([Op::Create("b"), Op::Put("b", 0, 50), Op::Rename("b", "c"), Op::Put("c", 1, 51)]);
     ops.extend([Op::Create("d"), Op::Put("d", 0, 60), Op::Checkpoint("d"), Op::Remove("d")]);
     ops.extend([Op::Checkpoint("a"), Op::Put("a", 4, 44), Op::Salvage("a", "s"), Op::Put("s", 5, 70)]);
-    ops.extend([Op::Create("e"), Op::Put("e", 0, 80), Op::Put("e", 1, 81), Op::Shorten("e"), Op::Put("e", 2, 82)]);
-    ops.extend([Op::Ship("e"), Op::Drill("e")]);
+    ops.extend([Op::Create("e"), Op::Put("e", 0, 80), Op::Put("e", 1, 81), Op::Ship("e"), Op::Shorten("e")]);
+    ops.extend([Op::Put("e", 2, 82), Op::Drill("e")]);
     ops.extend([Op::Close, Op::Open, Op::Put("a", 5, 45), Op::Put("a", 0, 46)]);
     ops.extend([Op::Engine("c", Engine::Lsm), Op::Put("c", 2, 52), Op::Delete("c", 0), Op::Checkpoint("c")]);
     ops.extend([Op::Take("one", None), Op::Put("c", 3, 53), Op::Take("two", Some(Packing::Zstd))]);
