@@ -21,6 +21,7 @@ use ruvector_persistence::error::{Error, Kind, Result};
 use ruvector_persistence::failpoint;
 use ruvector_persistence::format::header::{FileKind, Header};
 use ruvector_persistence::manifest::{self, Settings};
+use ruvector_persistence::ops::save_incremental::{self, Baseline};
 use ruvector_persistence::ops::{load, save};
 use ruvector_persistence::store::{Compact, MetadataRule, OpenStore, Store, StoredCollection};
 use ruvector_persistence::wal::LogFile;
@@ -57,6 +58,8 @@ enum Op {
     /// The content is replaced by itself.
     Replace(&'static str),
     Save(&'static str),
+    /// To the same archive, as a delta where that is possible.
+    SaveIncremental(&'static str),
     Create(&'static str),
     Rename(&'static str, &'static str),
     Remove(&'static str),
@@ -83,6 +86,8 @@ fn work() -> Vec<Op> {
     ops.push(Op::Checkpoint("a"));
     ops.extend((7..12).map(|id| Op::Put("a", id, 30 + id)));
     ops.extend([Op::Delete("a", 8), Op::Compact("a"), Op::Put("a", 1, 41), Op::Configure("a"), Op::Save("a")]);
+    ops.extend([Op::SaveIncremental("a"), Op::Put("a", 2, 52), Op::SaveIncremental("a")]);
+    ops.extend([Op::Delete("a", 2), Op::Put("a", 9, 53), Op::SaveIncremental("a")]);
     ops.extend([Op::Put("a", 2, 42), Op::Replace("a"), Op::Put("a", 3, 43), Op::Save("a")]);
     ops.extend([Op::Create("b"), Op::Put("b", 0, 50), Op::Rename("b", "c"), Op::Put("c", 1, 51)]);
     ops.extend([Op::Create("d"), Op::Put("d", 0, 60), Op::Checkpoint("d"), Op::Remove("d")]);
@@ -115,6 +120,7 @@ fn apply(op: Op, state: &mut State) -> Vec<State> {
         | Op::Configure(_)
         | Op::Replace(_)
         | Op::Save(_)
+        | Op::SaveIncremental(_)
         | Op::Close => {}
     }
     between.extend([before, state.clone()]);
@@ -139,6 +145,8 @@ fn open(base: &Path) -> Result<Store> {
 struct Worker {
     folder: PathBuf,
     store: Option<Store>,
+    /// What the archive holds.
+    baseline: Option<Baseline>,
 }
 
 impl Worker {
@@ -195,6 +203,15 @@ impl Worker {
                 let request = save::Request { path: &path, options, operation: "save" };
                 save::run(&self.collection(name)?.version(), &request, &Control::default()).map(|_| ())
             }
+            Op::SaveIncremental(name) => {
+                let path = self.folder.join("archive.json").to_string_lossy().into_owned();
+                let options = Options { format: Format::Json, compression: Compression::None, level: None };
+                let request = save_incremental::Request { path: &path, options, operation: "save", known: None };
+                let version = self.collection(name)?.version();
+                let saved = save_incremental::run(&version, &request, self.baseline.as_ref(), &Control::default())?;
+                self.baseline = Some(saved.baseline);
+                Ok(())
+            }
             Op::Create(name) => self.store()?.collection_or_create(name, settings).map(|_| ()),
             Op::Rename(from, to) => match self.store()?.rename(from, to) {
                 Err(error) if error.kind == Kind::Exists => Ok(()),
@@ -228,7 +245,7 @@ fn put(collection: &StoredCollection, id: u32, x: u32) -> Result<u64> {
 fn child() {
     let Some(folder) = std::env::var_os("RVP_TEST_FOLDER").map(PathBuf::from) else { return };
     let preparing = std::env::var_os("RVP_TEST_PREPARE").is_some();
-    let mut worker = Worker { folder, store: None };
+    let mut worker = Worker { folder, store: None, baseline: None };
     for op in if preparing { preparation() } else { work() } {
         // Twice only: a failure strikes once.
         if let Err(error) = worker.run(op) {
@@ -376,7 +393,7 @@ impl Prepared {
     fn check_archive(&self, folder: &Path, done: usize) {
         let (mut state, mut allowed, mut needed) = (self.state.clone(), Vec::new(), false);
         for (number, op) in work().into_iter().enumerate().take(done + 1) {
-            if let Op::Save(name) = op {
+            if let Op::Save(name) | Op::SaveIncremental(name) = op {
                 if number < done {
                     allowed.clear();
                     needed = true;
@@ -386,7 +403,8 @@ impl Prepared {
             apply(op, &mut state);
         }
         let path = folder.join("archive.json").to_string_lossy().into_owned();
-        let request = load::Request { path: &path, expect: Expect::default(), operation: "load" };
+        let expect = Expect { verify: true, ..Expect::default() };
+        let request = load::Request { path: &path, expect, operation: "load" };
         match load::run(&request, &Control::default()) {
             Ok(loaded) => {
                 let entries = loaded.collection.version();

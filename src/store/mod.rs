@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod collection;
+mod difference;
 mod fingerprint;
 mod history;
 mod keeper;
@@ -37,7 +38,8 @@ mod wal_retention;
 
 pub use checkpoint::{Compact, Report as CheckpointReport};
 pub use collection::{Collection, MetadataRule};
-pub use fingerprint::fingerprint;
+pub use difference::{Difference, entries_at};
+pub use fingerprint::{fingerprint, fingerprint_of};
 pub use history::{Replay, Replayed, Rewind, Rewound, Target, Window};
 pub use log::{Listener, Progress};
 pub use open::{OpenStore, Store};
@@ -46,8 +48,8 @@ pub use plan::Plan;
 pub use recovery::Recovery;
 pub use salvage::{Lost, Salvaged};
 pub use snapshot::{
-    DamagedSnapshot, Keep, Packing, Restore, Restored, Snapshot, SnapshotContent, SnapshotEntry, SnapshotRequest,
-    check_id, keep,
+    DamagedSnapshot, Keep, Packing, Reading, Restore, Restored, Snapshot, SnapshotContent, SnapshotEntry,
+    SnapshotRequest, check_id, keep,
 };
 pub use statistics::{HotRegion, MmapStatus, Statistics, WalStatus};
 pub use stored::{Committed, StoredCollection};
