@@ -24,7 +24,7 @@ export type DistanceMetric = 'cosine' | 'euclidean' | 'dot' | 'manhattan';
 
 /** One report of a long call. */
 export interface Progress {
-  /** Name of the step: 'save', 'incremental-save', 'export', 'snapshot', 'load', 'import', 'restore', 'apply', 'recover' or 'adopt'. */
+  /** Name of the step: 'save', 'incremental-save', 'export', 'snapshot', 'diff', 'load', 'import', 'restore', 'apply', 'recover' or 'adopt'. */
   operation: string;
   /** 0 to 100 over the whole call: never decreases, and is 100 exactly once, as the last report of a call that succeeds. */
   percentage: number;

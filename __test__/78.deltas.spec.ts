@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { execFileSync } from 'node:child_process'
 import { Unpackr } from 'msgpackr'
 import { type DatabasePersistence, type SaveReport, VectorDB } from 'ruvector-persistence'
-import { sqlite3, testWith } from './helpers/faults'
+import { compiler, linux, shim, sqlite3, startProgram, testWith } from './helpers/faults'
 import { attach, rejection } from './helpers/persistence'
 import { tempDir } from './helpers/temp'
 import { contentOf, contentOfMap, entriesOf, mapOf, vectorOf } from './helpers/vectors'
@@ -516,3 +516,57 @@ test('a delta is aborted as any call, and nothing is left of it', async (t) => {
   await persistence.saveIncremental()
   t.is(deltas(path), 1)
 })
+
+const FILES = { json: 'database.json', binary: 'database.bin', sqlite: 'database.db' }
+const both = { there: linux.there && compiler.there, what: compiler.what }
+
+for (const format of ['json', 'sqlite'] as const) {
+  for (const act of ['delta', 'fold'] as const) {
+    const make = (t: ExecutionContext) => {
+      const dir = tempDir(t)
+      const control = join(dir, 'control')
+      return { baseDir: join(dir, 'base'), control, env: { LD_PRELOAD: shim(), SHIM_PREFIX: join(dir, 'base'), SHIM_CONTROL: control, ACT: act, FORMAT: format } }
+    }
+
+    testWith(both, `${format}: every call of a ${act} fails, once and from then on: the old or the new content, never mixed`, async (t) => {
+      t.timeout(300_000)
+      const { baseDir, control, env } = make(t)
+      const cases = [['open', '5'], ['write', '28'], ['fsync', '5'], ['rename', '5'], ['unlink', '5']]
+      const { said, ended } = startProgram('chain-sweeper.cjs', [baseDir, control], { env: { ...env, CASES: JSON.stringify(cases) } })
+      const { code, stderr } = await ended
+      t.is(code, 0, stderr)
+      const survey: Record<string, { rejected: number; went: number }> = said[0]?.survey ?? {}
+      t.log(Object.entries(survey).map(([key, { rejected, went }]) => `${key}: ${rejected} rejected, ${went} went on`).join('\n'))
+      for (const [call, errno] of cases.slice(0, 4)) t.true(survey[`${call} ${errno}`]!.rejected > 0, call)
+    })
+
+    testWith(both, `${format}: killed at every call of a ${act}: the old or the new content, and the chain goes on`, async (t) => {
+      t.timeout(300_000)
+      let kills = 0
+      for (const call of ['open', 'write', 'fsync', 'rename', 'unlink']) {
+        for (let at = 1; ; at++) {
+          const { baseDir, control, env } = make(t)
+          const { said, ended } = startProgram('chain-sweeper.cjs', [baseDir, control], { env: { ...env, KILL: `${call} ${at}` } })
+          const { signal, stderr } = await ended
+          if (said.some(({ alive }) => alive)) break
+          t.is(signal, 'SIGKILL', stderr)
+          kills++
+          const path = join(baseDir, FILES[format])
+          const map = new Map<string, any>()
+          const errors: any[] = []
+          const persistence = attach(t, map, { baseDir, format, onError: (error) => errors.push(error) })
+          await persistence.load({ path })
+          const n = map.get('id-0').metadata.n
+          t.true(n === 3 || n === 4, `${call} ${at}: holds ${n}`)
+          t.deepEqual([map.size, map.get(`extra-${n}`)?.metadata.n, map.get('id-3').metadata.n, map.get('id-39').metadata.n], [41, n, n, 39])
+          map.set('afterwards', { vector: vectorOf(`${call} ${at}`, 16) })
+          await persistence.saveIncremental()
+          t.deepEqual(await loaded(t, path), contentOfMap(map))
+          await persistence.shutdown()
+        }
+      }
+      t.log(`${kills} kills`)
+      t.true(kills > 8)
+    })
+  }
+}

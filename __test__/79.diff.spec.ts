@@ -86,10 +86,10 @@ test('archives of different formats, and a chain up to each of its deltas', asyn
 
 test('a store beside its writer, its snapshots as folders and packed, and an archive', async (t) => {
   const directory = tempDir(t)
-  const store = await VectorStore.open({ path: directory })
+  const store = await VectorStore.open(directory)
   t.teardown(() => store.close())
-  const docs = await store.collection('docs', { dimension: 8 } as never)
-  await store.collection('others', { dimension: 8 } as never)
+  const docs = await store.collection('docs', { dimension: 8 })
+  await store.collection('others', { dimension: 8 })
   docs.insertBatch(entriesOf(300) as never)
   await docs.flush()
   const whole = await store.snapshots.create({ name: 'whole' })

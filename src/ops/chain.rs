@@ -14,6 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::format::state_json::Head;
 use crate::format::{Entry, Fingerprint};
+use crate::limits::DELTAS_MAX;
 use std::path::{Path, PathBuf};
 
 const SUFFIX: &str = ".delta-";
@@ -87,7 +88,11 @@ pub(super) fn check_name(path: &Path) -> Result<()> {
 /// The deltas that are beside a base, by number.
 pub(super) fn beside(base: &Path) -> Result<Vec<(u64, PathBuf)>> {
     let Some(folder) = base.parent() else { return Ok(Vec::new()) };
-    let names = env::file_names(folder)?;
+    let names = match env::file_names(folder) {
+        // A folder that may be used and not be listed: then each file that we may have written is asked for by name.
+        Err(error) if error.cause_code() == Some("EACCES") => return probed(base),
+        other => other?,
+    };
     let mut found: Vec<(u64, PathBuf)> = names
         .iter()
         .filter_map(|name| parse(&folder.join(name)))
@@ -95,6 +100,17 @@ pub(super) fn beside(base: &Path) -> Result<Vec<(u64, PathBuf)>> {
         .map(|(_, number)| (number, delta_path(base, number)))
         .collect();
     found.sort_unstable();
+    Ok(found)
+}
+
+fn probed(base: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let mut found = Vec::new();
+    for number in 1..=DELTAS_MAX as u64 {
+        let path = delta_path(base, number);
+        if env::stamp(&path)?.is_some() {
+            found.push((number, path));
+        }
+    }
     Ok(found)
 }
 

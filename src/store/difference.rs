@@ -128,3 +128,94 @@ fn find(old: &Version, suspects: &mut [Suspect], hash: u64, row: RowView<'_>) ->
 pub fn entries_at(version: &Version, cursors: &[Cursor]) -> impl Iterator<Item = Result<Arc<Entry>>> {
     cursors.iter().filter_map(|cursor| version.entry(*cursor).transpose())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Collection, MetadataRule};
+    use std::collections::BTreeMap;
+
+    type Content = BTreeMap<String, u32>;
+
+    fn content(version: &Version) -> Content {
+        version
+            .entries()
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.id.to_string(), entry.vector[0] as u32))
+            .collect()
+    }
+
+    /// Applies the difference to the content of `old`; every place that it names must hold what it says.
+    fn applied(old: &Version, new: &Version) -> Content {
+        let difference = Difference::between(old, new, &Control::default()).unwrap();
+        let mut content = content(old);
+        for entry in entries_at(old, &difference.removed) {
+            assert!(content.remove(&*entry.unwrap().id).is_some(), "what is removed was there");
+        }
+        for (now, before) in &difference.changed {
+            let (now, before) = (new.entry(*now).unwrap().unwrap(), old.entry(*before).unwrap().unwrap());
+            assert!(now.id == before.id && !now.same_content(&before), "{now:?} is no change of {before:?}");
+        }
+        for entry in entries_at(new, &difference.put_cursors()) {
+            let entry = entry.unwrap();
+            content.insert(entry.id.to_string(), entry.vector[0] as u32);
+        }
+        assert_eq!(difference.put_cursors().len(), difference.puts());
+        assert_eq!(difference.gone_cursors().len(), difference.changed.len() + difference.removed.len());
+        content
+    }
+
+    #[test]
+    fn a_difference_leads_from_any_version_to_any_other() {
+        let mut collection = Collection::default();
+        let mut versions = vec![collection.version()];
+        let mut seed = 11_u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        };
+        for step in 0..6_000_u32 {
+            let id = format!("id-{}", random(1_500));
+            match random(50) {
+                0 if step % 11 == 0 => collection.clear().unwrap(),
+                1 if step % 3 == 0 => collection.freeze(),
+                x if x < 20 => drop(collection.delete(&id).unwrap()),
+                _ => collection.put(&id, &[random(3) as f32], None, MetadataRule::Replace).unwrap(),
+            }
+            if step % 600 == 0 {
+                versions.push(collection.version());
+            }
+        }
+        // Nothing is shared with this one, and its entries stand in another order.
+        let mut strange = Collection::default();
+        for entry in versions.last().unwrap().entries().collect::<Vec<_>>().into_iter().rev() {
+            strange.insert(Arc::new((*entry.unwrap()).clone())).unwrap();
+        }
+        versions.push(strange.version());
+        for old in &versions {
+            for new in &versions {
+                assert_eq!(applied(old, new), content(new));
+            }
+        }
+        let [.., last, strange] = versions.as_slice() else { panic!("two versions") };
+        assert!(Difference::between(last, strange, &Control::default()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_both_share_is_not_looked_at() {
+        let mut collection = Collection::default();
+        for id in 0..5_000 {
+            collection.put(&format!("id-{id}"), &[id as f32], None, MetadataRule::Replace).unwrap();
+        }
+        let old = collection.version();
+        collection.put("id-4000", &[0.5], None, MetadataRule::Replace).unwrap();
+        collection.put("id-7", &[7.0], None, MetadataRule::Replace).unwrap();
+        let new = collection.version();
+        assert_eq!(apart(&old, &new).collect::<Vec<_>>(), [7, 4_000]);
+        let difference = Difference::between(&old, &new, &Control::default()).unwrap();
+        assert_eq!(
+            (difference.added.len(), difference.changed.as_slice(), difference.removed.len()),
+            (0, &[(4_000, 4_000)][..], 0)
+        );
+    }
+}
