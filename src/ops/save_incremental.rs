@@ -130,7 +130,8 @@ fn find(
             compare(Baseline { version: collection.version(), chain }, version, control)
         }
         Ok(_) => Ok(Found::Nothing(None)),
-        Err(error) if matches!(error.kind, Kind::Io | Kind::NoSpace | Kind::Aborted | Kind::Internal) => Err(error),
+        Err(error) if matches!(error.kind, Kind::Io | Kind::Aborted | Kind::Internal) => Err(error),
+        // One that cannot even be unfolded for want of room is not read: what a full save then says of the disk counts.
         Err(error) => Ok(Found::Nothing(Some(error))),
     }
 }
