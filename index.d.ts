@@ -27,7 +27,7 @@ export type DistanceMetric = 'cosine' | 'euclidean' | 'dot' | 'manhattan';
 
 /** One report of a long call. */
 export interface Progress {
-  /** Name of the step: 'save', 'incremental-save', 'export', 'snapshot', 'load', 'import', 'restore', 'apply', 'recover' or 'adopt'. */
+  /** Name of the step: 'save', 'incremental-save', 'export', 'snapshot', 'diff', 'load', 'import', 'restore', 'apply', 'recover' or 'adopt'. */
   operation: string;
   /** 0 to 100 over the whole call: never decreases, and is 100 exactly once, as the last report of a call that succeeds. */
   percentage: number;
@@ -276,7 +276,7 @@ export interface SaveIncrementalOptions extends SaveOptions {}
 
 /** Options of `load`. */
 export interface LoadOptions extends CallOptions {
-  /** File to read. Required. */
+  /** File to read. Required. The deltas beside it are applied; that of a delta stands for its base and the deltas up to it. */
   path: string;
   /** When given, content in another format is refused with ERR_FORMAT. Default: recognised by content. */
   format?: PersistenceFormat;
@@ -343,7 +343,7 @@ export interface SaveReport {
   path: string;
   /** Bytes of the file. */
   bytes: number;
-  /** Entries in it. */
+  /** Entries that were saved: of a delta those of the whole content that it leads to. */
   count: number;
   /** Numbers in each vector; 0 when it is empty and nothing was known. */
   dimension: number;
@@ -351,6 +351,14 @@ export interface SaveReport {
   checksum: string;
   /** Timestamp in it, milliseconds since 1970. */
   timestamp: number;
+  /** 'delta': the file holds only what has changed, and is beside its base. Else 'full'. */
+  type: 'full' | 'delta';
+  /** Entries in the file: all of them, or those that were added or changed. */
+  puts: number;
+  /** Ids in the file that were removed; 0 when it is full. */
+  deletes: number;
+  /** The base of a delta; null when the file is full. */
+  base: string | null;
 }
 
 /** What `exportRuvector` wrote. */
@@ -434,6 +442,98 @@ export interface PersistenceEvents {
   error: [error: Error];
 }
 
+/** An archive, with the deltas beside it. */
+export interface DiffArchive {
+  /** The file: a base, or a delta, which stands for everything up to it. */
+  archive: string;
+}
+
+/** A snapshot of a store. */
+export interface DiffSnapshot {
+  /** Its folder, or its packed file. */
+  snapshot: string;
+  /** Which collection. Default: the only one. */
+  collection?: string;
+}
+
+/** A collection of a store, which another process may be writing. */
+export interface DiffStore {
+  /** The folder of the store. */
+  store: string;
+  /** Which collection. Default: the only one. */
+  collection?: string;
+}
+
+/** What `diff` compares. */
+export type DiffSide = DiffArchive | DiffSnapshot | DiffStore;
+
+/** Options of `diff`. */
+export interface DiffOptions extends CallOptions {}
+
+/** One id that differs. */
+export interface DiffEntry {
+  /** The id. */
+  id: string;
+  /** 'added': only the second has it. 'removed': only the first has it. 'changed': both have it, with different entries. */
+  change: 'added' | 'removed' | 'changed';
+  /** Only with 'changed': whether the vectors differ, in any bit. */
+  vector?: boolean;
+  /** Only with 'changed': whether the metadata differ, the order of keys aside. */
+  metadata?: boolean;
+}
+
+/** One side as a whole. */
+export interface DiffSideSummary {
+  /** Entries. */
+  count: number;
+  /** Numbers in each vector; 0 when it is not known. */
+  dimension: number;
+  /** Distance metric; null when it is not known. */
+  metric: DistanceMetric | null;
+}
+
+/** The difference in numbers. */
+export interface DiffSummary {
+  /** Ids that only the second has. */
+  added: number;
+  /** Ids that only the first has. */
+  removed: number;
+  /** Ids that both have with different entries. */
+  changed: number;
+  /** Of those, the ones whose vectors differ. */
+  changedVectors: number;
+  /** Of those, the ones whose metadata differ. */
+  changedMetadata: number;
+  /** Ids that both have with the same entry. */
+  unchanged: number;
+  /** Whether nothing differs. */
+  equal: boolean;
+  /** The first. */
+  a: DiffSideSummary;
+  /** The second. */
+  b: DiffSideSummary;
+  /** false when both are known and differ. */
+  sameDimension: boolean;
+  /** false when both are known and differ. */
+  sameMetric: boolean;
+}
+
+/** What `diff` gives: the changes one by one, in pages inside, and their numbers. Both come from one comparison. */
+export interface Diff extends AsyncIterable<DiffEntry> {
+  /** The numbers alone. */
+  summary(): Promise<DiffSummary>;
+}
+
+/**
+ * Compares two contents: what would have to be done to the first to get the second. It begins with the first `summary()` or
+ * iteration, reads both sides once, off the event loop, and locks nothing: a store is opened for reading beside its writer.
+ * Memory: ids and hashes (XXH3, 64 bits) of all entries, no vectors. Added and changed ids come in the order of the second,
+ * then the removed in that of the first. Different dimensions and metrics are said in the summary, and are no error. Throws
+ * TypeError on wrong use; rejects as `load` does, with ERR_NOT_A_DATABASE, and with ERR_NOT_FOUND for a collection that is not
+ * there, or not named where there are several.
+ */
+export function diff(a: DiffSide, b: DiffSide, options?: DiffOptions): Diff;
+
 /** Every code of a `PersistenceError`; the names of the operating system (ENOSPC) are used where a caller acts on them. */
 export type PersistenceErrorCode =
   | 'ERR_PATH' | 'ERR_IO' | 'ENOSPC' | 'ERR_FORMAT' | 'ERR_CHECKSUM' | 'ERR_CORRUPT' | 'ERR_VERSION' | 'ERR_DIMENSION'
@@ -508,9 +608,12 @@ export class DatabasePersistence extends EventEmitter<PersistenceEvents> {
   save(options?: SaveOptions): Promise<string>;
 
   /**
-   * As `save`, when the content differs from what was last saved to that path or that file is gone or changed in size;
-   * else resolves to null. Compares content, not ids, and remembers across restarts (`.incremental.json`). This version
-   * writes a full archive when there is a change.
+   * Writes what has changed since the last save to that path as a delta beside it (`database.json.delta-000001`, …), and
+   * resolves to the path of the file that was written; null when nothing has changed, which content decides, not ids. `load` of
+   * the base applies its deltas. A full save instead, to the path itself: the first time, in another format or compression, when
+   * more than half of the entries have changed, and when there are 64 deltas or together they are larger than 256 KiB and
+   * half of the base; the deltas are then removed. So also when a file of the chain is gone or is not the one that was
+   * written: then the event 'error' says so with ERR_CHAIN. Remembers across restarts (`.incremental.json`).
    */
   saveIncremental(options?: SaveIncrementalOptions): Promise<string | null>;
 

@@ -12,6 +12,16 @@ export type Answer<T> = T | Failure
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A chain, what it holds, and what the call that answered with it has done. */
+export declare class NativeChain {
+  /** What was written; null when nothing was. */
+  get report(): SaveReport | null
+  /** Why the chain that was there could not be built on; null when there was no reason. */
+  get broken(): Failure | null
+  /** As it is to be recorded. */
+  get known(): KnownChain
+}
+
 /** The entries of one database, in memory or on disk. */
 export declare class NativeCollection {
   /** An empty collection in memory; what is not given is learnt from the first vector or later. */
@@ -28,6 +38,8 @@ export declare class NativeCollection {
   get lsn(): number
   /** Where it came from, when it was loaded or adopted. */
   get source(): LoadInfo | null
+  /** The chain it was loaded from, to build on; null when that was not asked for, or it was not verified. */
+  chain(): NativeChain | null
   /** Why nothing can be written; null when it can. */
   refusal(): Failure | null
   /** Sets what was unknown; a failure when it contradicts what is known. */
@@ -102,6 +114,16 @@ export declare class NativeCollection {
   close(): Promise<Answer<undefined>>
 }
 
+/** The difference between two contents. */
+export declare class NativeDiff {
+  /** Ids that are only in the second, only in the first, and in both with other vectors, with other metadata, or either. */
+  counts(): Array<number>
+  /** What is known of the first and the second. */
+  about(): Array<DiffAbout>
+  /** At most `max` changes from the one of that number on. */
+  page(from: number, max: number): Answer<DiffPage>
+}
+
 /** Progress and cancellation of one long call. */
 export declare class NativeJob {
   /** `onProgress` is called on the JavaScript thread, at most about 30 times a second; it must not throw. */
@@ -173,6 +195,16 @@ export interface ArchiveOptions {
   level?: number
 }
 
+/** One file of a chain. */
+export interface ChainFile {
+  /** The checksum that it carries. */
+  checksum: string
+  /** Its bytes. */
+  bytes: number
+  /** When it was written, as its file system says, in milliseconds since 1970. */
+  modified: number
+}
+
 /** Records that were refused. */
 export interface CommitRefusal {
   /** The first LSN. */
@@ -185,6 +217,39 @@ export interface CommitRefusal {
 
 /** The settings that a collection has when nothing is said, as JSON text. */
 export declare function defaultSettings(): Answer<string>
+
+/** Compares two contents. */
+export declare function diff(first: DiffSide, second: DiffSide, job: NativeJob): Promise<Answer<NativeDiff>>
+
+/** What is known of one side. */
+export interface DiffAbout {
+  /** Entries. */
+  count: number
+  /** Numbers in each vector; 0 when nothing is known. */
+  dimension: number
+  /** How vectors are compared, when that is known. */
+  metric?: string
+}
+
+/** Some changes: for each an id, and 0 for added, 1 for removed, 2 and the sum of 1 (vector) and 2 (metadata) for changed. */
+export interface DiffPage {
+  /** Ids. */
+  ids: Array<string>
+  /** What became of each. */
+  changes: Array<number>
+}
+
+/** One of the two: one of the three paths. */
+export interface DiffSide {
+  /** An archive. */
+  archive?: string
+  /** A snapshot of a store. */
+  snapshot?: string
+  /** A store. */
+  store?: string
+  /** The collection of a snapshot or a store; the only one when absent. */
+  collection?: string
+}
 
 /** Entries with their vectors in one buffer. */
 export interface EntriesPage {
@@ -222,9 +287,6 @@ export interface Failure {
 /** The size of a regular file; null when there is none. */
 export declare function fileSize(path: string): Promise<Answer<number | undefined | null>>
 
-/** The content as one value: the order of entries does not matter, one bit does. */
-export declare function fingerprint(collection: NativeCollection): Promise<Answer<string>>
-
 /** A page of ids. */
 export interface IdsPage {
   /** Ids. */
@@ -233,7 +295,35 @@ export interface IdsPage {
   next: number
 }
 
-/** Reads and checks a whole archive into a collection of its own. */
+/** What to save to which chain. */
+export interface IncrementalRequest {
+  /** The base. */
+  path: string
+  /** How to write. */
+  options: ArchiveOptions
+  /** What progress calls the work. */
+  operation: string
+  /** The chain, as it was recorded. */
+  known?: KnownChain
+}
+
+/** A chain as it is recorded. */
+export interface KnownChain {
+  /** 'json', 'binary' or 'sqlite'. */
+  format: string
+  /** 'none', 'gzip', 'brotli' or 'zstd'. */
+  compression: string
+  /** The content that it leads to. */
+  fingerprint: string
+  /** When its last file was written, in milliseconds since 1970. */
+  timestamp: number
+  /** The base. */
+  base: ChainFile
+  /** The deltas, in order. */
+  deltas: Array<ChainFile>
+}
+
+/** Reads and checks a whole archive, and the deltas beside it, into a collection of its own. */
 export declare function load(request: LoadRequest, job: NativeJob): Promise<Answer<NativeCollection>>
 
 /** Where a collection came from. */
@@ -270,6 +360,10 @@ export interface LoadRequest {
   metric?: string
   /** What progress calls the work. */
   operation: string
+  /** The chain of that base, or of the base of that delta, as it was recorded. */
+  known?: KnownChain
+  /** Whether it is to be built on. */
+  keep?: boolean
 }
 
 /**
@@ -329,6 +423,12 @@ export declare function ruvectorFiles(): Promise<Answer<Array<string>>>
 /** Writes one archive: temporary file, sync, rename, sync of the directory; missing parents are made. */
 export declare function save(collection: NativeCollection, path: string, options: ArchiveOptions, operation: string, job: NativeJob): Promise<Answer<SaveReport>>
 
+/** Writes everything: the base of a new chain. */
+export declare function saveBase(collection: NativeCollection, request: IncrementalRequest, job: NativeJob): Promise<Answer<NativeChain>>
+
+/** Writes what has changed, or a new base, or nothing. */
+export declare function saveIncremental(collection: NativeCollection, request: IncrementalRequest, baseline: NativeChain | undefined | null, job: NativeJob): Promise<Answer<NativeChain>>
+
 /** What was saved. */
 export interface SaveReport {
   /** Where, absolute. */
@@ -341,10 +441,14 @@ export interface SaveReport {
   dimension: number
   /** The checksum that the archive carries. */
   checksum: string
-  /** The content as one value. */
-  fingerprint: string
   /** When, in milliseconds since 1970. */
   timestamp: number
+  /** The base of its chain; absent when everything was written. */
+  base?: string
+  /** Entries that were added or changed. */
+  puts: number
+  /** Ids that were removed. */
+  deletes: number
   /** For an export of a `ruvector.db`: its newest commit is not whole, the one before it was read. */
   stale?: boolean
 }

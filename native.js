@@ -835,15 +835,17 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.NativeChain = nativeBinding.NativeChain
 module.exports.NativeCollection = nativeBinding.NativeCollection
+module.exports.NativeDiff = nativeBinding.NativeDiff
 module.exports.NativeJob = nativeBinding.NativeJob
 module.exports.NativePlan = nativeBinding.NativePlan
 module.exports.NativeStore = nativeBinding.NativeStore
 module.exports.NativeView = nativeBinding.NativeView
 module.exports.defaultSettings = nativeBinding.defaultSettings
+module.exports.diff = nativeBinding.diff
 module.exports.exportRuvector = nativeBinding.exportRuvector
 module.exports.fileSize = nativeBinding.fileSize
-module.exports.fingerprint = nativeBinding.fingerprint
 module.exports.load = nativeBinding.load
 module.exports.lsmOptions = nativeBinding.lsmOptions
 module.exports.merged = nativeBinding.merged
@@ -853,6 +855,8 @@ module.exports.plan = nativeBinding.plan
 module.exports.readRuvector = nativeBinding.readRuvector
 module.exports.ruvectorFiles = nativeBinding.ruvectorFiles
 module.exports.save = nativeBinding.save
+module.exports.saveBase = nativeBinding.saveBase
+module.exports.saveIncremental = nativeBinding.saveIncremental
 module.exports.snapshotCreate = nativeBinding.snapshotCreate
 module.exports.snapshotDelete = nativeBinding.snapshotDelete
 module.exports.snapshotList = nativeBinding.snapshotList

@@ -135,7 +135,7 @@ test('the event "save" tells what is in the file', async (t) => {
   persistence.on('save', (report) => reports.push(report))
   const path = await persistence.save()
   const state = JSON.parse(readFileSync(path, 'utf8'))
-  t.deepEqual(reports, [{ path, bytes: statSync(path).size, count: 6, dimension: 8, checksum: state.checksum, timestamp: state.timestamp }])
+  t.deepEqual(reports, [{ path, bytes: statSync(path).size, count: 6, dimension: 8, checksum: state.checksum, timestamp: state.timestamp, type: 'full', puts: 6, deletes: 0, base: null }])
 })
 
 test('E11: path, format, compress, compression and level of one call go before what is configured', async (t) => {

@@ -49,7 +49,7 @@ export const documented = {
   importing: { path: 'x', format: 'json', clear: true, verifyChecksum: true, onProgress: (p) => void p.percentage } satisfies ImportOptions,
   snapshot: { id: 'x', name: 'x', timestamp: 0, vectorCount: 0, dimension: 0, format: 'json', compressed: false, fileSize: 0, checksum: 'x', metadata: {} } satisfies SnapshotMetadata,
   state: { version: '1.0.0', options: { dimension: 1, metric: 'cosine' } satisfies DbOptions, stats: { count: 0, dimension: 1, metric: 'cosine' } satisfies DbStats, vectors: [{ id: 'a', vector: [1] }], timestamp: 0 } satisfies DatabaseState,
-  report: { path: 'x', bytes: 1, count: 1, dimension: 1, checksum: 'x', timestamp: 1 } satisfies SaveReport,
+  report: { path: 'x', bytes: 1, count: 1, dimension: 1, checksum: 'x', timestamp: 1, type: 'full', puts: 1, deletes: 0, base: null } satisfies SaveReport,
 }
 
 /** What must not compile. */

@@ -5,7 +5,7 @@
 // compared. A failure means that the page, the only full description of the files, is wrong, or that the format changed.
 import test, { type ExecutionContext } from 'ava'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { type PersistenceOptions } from 'ruvector-persistence'
@@ -128,6 +128,28 @@ test('Snapshots: the record and the archive of the page restore', async (t) => {
   t.deepEqual(contentOfMap(map), contentOfMap(content()))
 })
 
+test('Deltas: the example decodes after its base, and a delta that is written has its layout', async (t) => {
+  const delta = blockNamed(PAGE, 'json', 'delta').text
+  const dir = tempDir(t)
+  const path = join(dir, 'database.json')
+  writeFileSync(path, text)
+  writeFileSync(`${path}.delta-000001`, delta)
+  const map: Entries = new Map()
+  const persistence = attach(t, map, { baseDir: dir, metric: 'cosine', dimension: 3, incremental: true })
+  await persistence.load({ path })
+  t.deepEqual(contentOfMap(map), contentOfMap(new Map([['a', { vector: Float32Array.of(0.1, -0, 2), metadata: { title: 'two' } }]])))
+  const bare = delta.replaceAll('\n', '')
+  t.is(sha256(bare.replace(/,"checksum":"\w{64}"\}$/, '}')), JSON.parse(bare).checksum)
+  // A small change of a larger content: only numbers and checksums are others.
+  for (let row = 0; row < 6; row++) map.set(`row ${row}`, { vector: Float32Array.of(row, 0, 0) })
+  await persistence.save()
+  map.set('a', { vector: Float32Array.of(0.1, -0, 2), metadata: { title: 'one' } })
+  map.delete('row 0')
+  const shape = (of: string): string => of.replace(/"(?:\w{64}|\d-\w{32})"/g, '""').replace(/"(count|timestamp)":\d+/g, '"$1":0')
+  const written = readFileSync((await persistence.saveIncremental())!, 'utf8')
+  t.is(shape(written).replace('"one"', '"two"').replace('"row 0"', '"é"'), shape(delta))
+})
+
 test('.incremental.json: the example is what is written, and is believed', async (t) => {
   const example = blockNamed(PAGE, 'json', 'incremental').text
   const baseDir = tempDir(t)
@@ -135,7 +157,10 @@ test('.incremental.json: the example is what is written, and is believed', async
   await first.saveIncremental()
   await first.shutdown()
   const written = readFileSync(join(baseDir, '.incremental.json'), 'utf8')
-  t.is(written.replace(/"timestamp": \d+/, `"timestamp": ${TIMESTAMP}`), example)
+  t.is(written.replace(/"(timestamp|modified)": \d+/g, `"$1": ${TIMESTAMP}`).replace(/"checksum": "\w{64}"/, /"checksum": "\w{64}"/.exec(example)![0]), example)
+  // Its base is that of the page, at that moment.
+  writeFileSync(join(baseDir, 'database.json'), text)
+  utimesSync(join(baseDir, 'database.json'), TIMESTAMP / 1000, TIMESTAMP / 1000)
   writeFileSync(join(baseDir, '.incremental.json'), example)
   t.is(await attach(t, content(), { baseDir, metric: 'cosine' }).saveIncremental(), null)
 })

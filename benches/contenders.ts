@@ -206,7 +206,10 @@ function* linesOf(map: EntryMap): Iterable<Buffer> {
   yield Buffer.from(text);
 }
 
-/** Work beyond plain saves and loads: snapshot, incremental save after 1 % of changes and after none. */
+/** The shares of all entries that are changed before an incremental save. */
+const CHANGED = [0.01, 0.001, 0] as const;
+
+/** Work beyond plain saves and loads: snapshot, incremental saves. */
 const others: Contender[] = [
   {
     name: 'snapshot:ours:json:none',
@@ -215,17 +218,18 @@ const others: Contender[] = [
       return async () => void (await persistence.createSnapshot('bench'));
     },
   },
-  ...[0.01, 0].map((share): Contender => ({
-    name: `incremental-${share * 100}%:ours:json:none`,
+  ...(['json', 'binary'] as const).flatMap((format) => CHANGED.map((share): Contender => ({
+    name: `incremental-${share * 100}%:ours:${format}:none`,
     async prepare(count, folder) {
       const map = makeMap(count);
-      const persistence = await attached(map, folder);
+      const persistence = await attached(map, folder, { format });
       await persistence.saveIncremental();
-      let left = Math.ceil(count * share);
-      for (const [id, { vector }] of [...map].slice(0, left)) map.set(id, { vector, metadata: { changed: left-- } });
+      // Spread evenly, so that no part of the content is as it was.
+      const every = share === 0 ? count + 1 : Math.round(1 / share);
+      for (const [row, [id, { vector }]] of [...map].entries()) if ((row + 1) % every === 0) map.set(id, { vector, metadata: { changed: row } });
       return async () => void (await persistence.saveIncremental());
     },
-  })),
+  }))),
 ];
 
 export const contenders: Contender[] = [

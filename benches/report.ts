@@ -125,9 +125,11 @@ function estimates(results: Result[], count: number): string {
   const rows = ESTIMATES.map(([row, name, ms]) => {
     return [row, name.replaceAll(':', ' '), shown((ms * count) / 1000 / timeOf(results, name))];
   });
-  for (const share of ['1%', '0%']) {
-    const faster = ratio(results, 'save:ours:json:none', `incremental-${share}:ours:json:none`);
-    rows.push(['D33, E41', `incremental ${share} changed, against a full save`, shown(faster)]);
+  for (const format of ['json', 'binary']) {
+    for (const share of ['1%', '0.1%', '0%']) {
+      const faster = ratio(results, `save:ours:${format}:none`, `incremental-${share}:ours:${format}:none`);
+      rows.push(['D33, E41', `incremental ${format}, ${share} changed, against a full save`, shown(faster)]);
+    }
   }
   rows.push(['E39', 'save binary, against save json', shown(ratio(results, 'save:ours:json:none', 'save:ours:binary:none'))]);
   rows.push(['E39', 'load binary, against load json', shown(ratio(results, 'load:ours:json:none', 'load:ours:binary:none'))]);

@@ -3,6 +3,7 @@
  */
 export { PersistenceError } from './errors';
 export { estimateMemoryUsage, formatFileSize, formatTimestamp } from './format';
+export { diff } from './operations/diff';
 export { exportRuvector } from './operations/export-ruvector';
 export { DatabasePersistence } from './persistence';
 export { VectorDB } from './vector-db';

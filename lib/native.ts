@@ -20,6 +20,9 @@ export type NativeProgress = Generated.NativeProgress;
 export type EntriesPage = Generated.EntriesPage;
 export type NativeSaveReport = Generated.SaveReport;
 export type LoadRequest = Generated.LoadRequest;
+export type KnownChain = Generated.KnownChain;
+export type NativeChain = Generated.NativeChain;
+export type NativeDiff = Generated.NativeDiff;
 
 /** The name of the package that holds the binary of this machine. */
 function platformPackage(): string {

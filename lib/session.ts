@@ -47,7 +47,7 @@ export class Session {
     this.adapter = adapterFor(db);
     this.journal = new Journal(this.adapter.rule, settings.dimension ?? null, settings.metric ?? null);
     this.tracker = new Tracker(db, this.adapter, this.journal);
-    this.states = new SavedStates(settings.base);
+    this.states = new SavedStates(settings.base, settings.incremental);
     if (settings.wal !== null) this.durable = this.#makeDurable(settings.wal);
     claim(db);
     try {

@@ -38,6 +38,12 @@ pub const SNAPSHOT_FILES_MAX: usize = 1 << 20;
 /// Snapshots that build on each other.
 pub const CHAIN_MAX: usize = 1_000;
 
+/// Deltas beside one base. Each is a file that a load opens; so many more are no chain but a way to keep us busy.
+pub const DELTAS_MAX: usize = 64;
+/// Deltas are folded into a new base when together they have more than a half of its bytes, but not before they have so
+/// many: a small base is not written anew for every change.
+pub const DELTAS_BYTES_FREE: u64 = 256 << 10;
+
 /// A file of the log that is read whole: as large as a settable segment size, and one record.
 pub const WAL_FILE_BYTES_MAX: u64 = (1 << 40) + RECORD_BYTES_MAX as u64;
 

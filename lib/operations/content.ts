@@ -47,7 +47,10 @@ async function replace(session: Session, request: ContentRequest, call: Call, wa
   const { operation, source } = request;
   try {
     call.stage(0, READING);
-    const staged = await call.native((job) => request.read(expectations(session, request), job));
+    const expected = { ...expectations(session, request), known: await session.states.known(request.path), keep: session.states.wants(request.path) };
+    const staged = await call.native((job) => request.read(expected, job));
+    const chain = staged.chain();
+    if (chain !== null) session.states.hold(request.path, chain);
     const path = staged.source?.path ?? request.path;
     const target: NativeCollection = request.merge ? unwrap(await native.merged(journal.collection, staged)) : staged;
     call.check();

@@ -16,9 +16,9 @@ export async function exportRuvector(given: unknown): Promise<ExportRuvectorRepo
 
   const call = new Call(options);
   try {
-    const { bytes, count, dimension, checksum, timestamp, stale = false } = await call.native((job) => native.exportRuvector(from, to, archive, job));
+    const { bytes, count, dimension, checksum, timestamp, puts, deletes, stale = false } = await call.native((job) => native.exportRuvector(from, to, archive, job));
     call.succeed('export', count, `Exported ${count} entries to ${options.to}`);
-    return { path: options.to, bytes, count, dimension, checksum, timestamp, stale };
+    return { path: options.to, bytes, count, dimension, checksum, timestamp, type: 'full', puts, deletes, base: null, stale };
   } finally {
     call.end();
   }

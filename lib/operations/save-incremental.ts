@@ -1,4 +1,4 @@
-/** `saveIncremental(options)`: a save when the content differs from what the file holds, else null. */
+/** `saveIncremental(options)`: what has changed since the file was saved, as a delta beside it; null when nothing has. */
 import { archiveOptions, defaultPath, readSave } from '../options';
 import { Session } from '../session';
 import { writeChanged } from './archive';
@@ -15,6 +15,6 @@ export async function saveIncremental(session: Session, given: unknown): Promise
   return session.run(options, async (call) => {
     await session.complete();
     const report = await writeChanged(session, { path, absolute, archive, operation: 'incremental-save', remember: true }, call);
-    return report && path;
+    return report && report.path;
   });
 }

@@ -24,9 +24,9 @@ export async function saveTo(collection: NativeCollection, to: unknown, given: u
   const archive = archiveOptions(options, { format: formatOf(path), compression: 'none' });
   const run = new Call(options);
   try {
-    const { bytes, count, dimension, checksum, timestamp } = await run.native((job) => native.save(collection, path, archive, 'save', job));
+    const { bytes, count, dimension, checksum, timestamp, puts, deletes } = await run.native((job) => native.save(collection, path, archive, 'save', job));
     run.succeed('save', count, `Saved ${count} entries to ${path}`);
-    return { path, bytes, count, dimension, checksum, timestamp };
+    return { path, bytes, count, dimension, checksum, timestamp, type: 'full', puts, deletes, base: null };
   } finally {
     run.end();
   }

@@ -20,6 +20,8 @@ pub struct Expect {
 #[derive(Default)]
 pub(super) struct Entries {
     pub count: u64,
+    /// Ids that a delta removes.
+    pub removed: u64,
     dimension: Option<usize>,
 }
 
@@ -42,7 +44,7 @@ impl Expect {
         head.check_version()?;
         if self.verify {
             check_checksum(head, checksum)?;
-            check_count(head, entries.count)?;
+            check_count(head, entries)?;
         }
         let found = Description { dimension: entries.dimension, metric: None };
         head.description = head.description.agree(found, "a vector of the archive")?;
@@ -66,15 +68,21 @@ fn check_checksum(head: &Head, found: &str) -> Result<()> {
     Err(Error::new(Kind::Checksum, message))
 }
 
-fn check_count(head: &Head, found: u64) -> Result<()> {
-    match head.count {
-        Some(said) if said != found => {
-            let message = format!(
-                "the archive says that it holds {said} entries and holds {found}: it was written incomplete; \
-                 pass verifyChecksum: false to load the {found}"
-            );
-            Err(Error::new(Kind::Corrupt, message))
+fn check_count(head: &Head, found: &Entries) -> Result<()> {
+    let differs = |said: u64, found: u64, of: &str| {
+        let message = format!(
+            "the archive says that it holds {said} {of} and holds {found}: it was written incomplete; \
+             pass verifyChecksum: false to load the {found}"
+        );
+        if said == found { Ok(()) } else { Err(Error::new(Kind::Corrupt, message)) }
+    };
+    match (&head.link, head.count) {
+        // What `stats` count is then the content that the delta leads to.
+        (Some(link), _) => {
+            differs(link.puts, found.count, "entries")?;
+            differs(link.deletes, found.removed, "removed ids")
         }
-        _ => Ok(()),
+        (None, Some(said)) => differs(said, found.count, "entries"),
+        (None, None) => Ok(()),
     }
 }

@@ -4,13 +4,13 @@
 //! What is found here is only the outline. That each value is well-formed JSON is for its decoder to say, with one
 //! exception that only the outline can see: two tokens that only white space keeps apart.
 
-use super::read::Delivery;
+use super::read::{Delivery, check_members};
 use super::stream::Stream;
 use crate::codec::{Digest, Piece};
 use crate::error::{Error, Kind, Result};
 use crate::format::Entry;
 use crate::format::entry::shown;
-use crate::format::state_json::{Head, decode_entry};
+use crate::format::state_json::{Head, decode_entry, decode_id};
 use crate::limits::{DEPTH_MAX, ENTRY_TEXT_BYTES_MAX, MEMBER_BYTES_MAX, MEMBERS_MAX, WHITE_SPACE_RUN_MAX, WORK_BYTES};
 use crate::workers::InOrder;
 use std::sync::Arc;
@@ -351,6 +351,36 @@ impl Reader {
         self.digest.update_bytes(b"]")
     }
 
+    /// The ids that a delta removes.
+    fn deletes(&mut self, key_text: &str, delivery: &mut Delivery<'_>) -> Result<()> {
+        self.hash_member(&format!("{key_text}:["))?;
+        self.expect(b'[', "the array of removed ids")?;
+        let (mut text, mut ids, mut any) = (Vec::new(), Vec::new(), false);
+        while self.peek()? != Some(b']') || any {
+            if any {
+                text.push(b',');
+            }
+            let (from, place) = (text.len(), self.place());
+            self.value(&mut text, MEMBER_BYTES_MAX)?;
+            ids.push(decode_id(text.get(from..).unwrap_or_default()).map_err(|error| place.locate(error))?);
+            any = true;
+            if text.len() >= WORK_BYTES {
+                self.digest.update(Arc::new(Piece { bytes: std::mem::take(&mut text), skipped: Vec::new() }))?;
+                delivery.remove(std::mem::take(&mut ids))?;
+            }
+            match self.peek()? {
+                Some(b',') => self.stream.advance(1),
+                Some(b']') => break,
+                Some(_) => return Err(self.place().malformed("expected a comma between ids")),
+                None => return Err(self.cut()),
+            }
+        }
+        self.stream.advance(1);
+        self.digest.update_bytes(&text)?;
+        delivery.remove(ids)?;
+        self.digest.update_bytes(b"]")
+    }
+
     fn hand_over(
         &mut self,
         batch: Batch,
@@ -394,10 +424,19 @@ pub(super) fn read(stream: Stream, delivery: &mut Delivery<'_>) -> Result<(Head,
         if seen.contains(&key) {
             return Err(place.malformed(&format!("two members '{}'", shown(&key))));
         }
-        if key == "vectors" {
-            reader.vectors(&key_text, delivery)?;
-        } else {
-            reader.member(&mut head, &key, &key_text)?;
+        match key.as_str() {
+            "vectors" => {
+                delivery.begin(&head, false)?;
+                reader.vectors(&key_text, delivery)?;
+            }
+            "puts" if head.link.is_some() => {
+                delivery.begin(&head, true)?;
+                reader.vectors(&key_text, delivery)?;
+            }
+            "deletes" if seen.iter().any(|key| key == "puts") && head.link.is_some() => {
+                reader.deletes(&key_text, delivery)?;
+            }
+            _ => reader.member(&mut head, &key, &key_text)?,
         }
         seen.push(key);
         if seen.len() > MEMBERS_MAX {
@@ -409,9 +448,7 @@ pub(super) fn read(stream: Stream, delivery: &mut Delivery<'_>) -> Result<(Head,
     if reader.peek()?.is_some() {
         return Err(reader.place().malformed("other text follows the archive"));
     }
-    if !seen.iter().any(|key| key == "vectors") {
-        return Err(reader.place().malformed("not the state of a database: it has no 'vectors'"));
-    }
+    check_members(&seen).map_err(|what| reader.place().malformed(what))?;
     let checksum = reader.digest.finish()?;
     Ok((head, checksum))
 }

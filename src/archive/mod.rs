@@ -3,6 +3,9 @@
 //! Both stream in bounded memory and work on every core. Reading checks everything that can be checked before it
 //! says that the archive is good: what it hands out before that is to be kept apart from live data.
 //!
+//! A delta is an archive that holds only changes: what becomes of them, and whether it is the one that is due, is decided
+//! above, by whoever knows its chain.
+//!
 //! JSON and MessagePack are streams; a SQLite database is a file, so both directions are told of a path beside which
 //! scratch files can be made.
 
@@ -15,8 +18,8 @@ mod stream;
 mod write;
 
 pub use expect::Expect;
-pub use read::{Sink, Source, Stored, read};
-pub use write::{Content, Written, write};
+pub use read::{DeltaSink, Sink, Source, Stored, read, read_delta};
+pub use write::{Content, Delta, Written, write};
 
 use crate::codec::Compression;
 use crate::error::{Error, Kind, Result};
@@ -98,6 +101,7 @@ mod tests {
                 timestamp: 1,
                 stored_checksum: false,
                 operation: "save",
+                delta: None,
             };
             let options = Options { format, compression: Compression::None, level: None };
             let (bytes, written) = write(content, options, path, Vec::new(), &control).unwrap();

@@ -2,12 +2,12 @@
 //!
 //! Vectors are `bin` values, or arrays of numbers as other writers make them; metadata is the JSON text, or a map.
 
-use super::read::Delivery;
+use super::read::{Delivery, check_members};
 use super::stream::Stream;
 use crate::codec::{Digest, Piece};
 use crate::error::{Error, Kind, Result};
 use crate::format::Entry;
-use crate::format::entry::shown;
+use crate::format::entry::{check_id, shown};
 use crate::format::state_json::Head;
 use crate::format::state_msgpack::decode_vector;
 use crate::limits::{
@@ -256,7 +256,7 @@ impl Reader {
     }
 
     fn vectors(&mut self, delivery: &mut Delivery<'_>) -> Result<()> {
-        let Begin::Array(count) = self.begin()? else { return Err(self.malformed("'vectors' is not an array")) };
+        let Begin::Array(count) = self.begin()? else { return Err(self.malformed("the entries are not an array")) };
         let (mut batch, mut bytes) = (Vec::new(), 0);
         for _ in 0..count {
             let entry = self.entry()?;
@@ -270,9 +270,35 @@ impl Reader {
         delivery.deliver(batch)
     }
 
-    fn member(&mut self, head: &mut Head, key: &str, delivery: &mut Delivery<'_>) -> Result<()> {
-        if key == "vectors" {
-            return self.vectors(delivery);
+    /// The ids that a delta removes.
+    fn deletes(&mut self, delivery: &mut Delivery<'_>) -> Result<()> {
+        let Begin::Array(count) = self.begin()? else { return Err(self.malformed("'deletes' is not an array")) };
+        let (mut ids, mut bytes) = (Vec::new(), 0);
+        for _ in 0..count {
+            let id = self.string("an id", ID_BYTES_MAX)?;
+            check_id(&id).map_err(|error| error.at(self.stream.offset()))?;
+            bytes += id.len();
+            ids.push(id.into());
+            if bytes >= WORK_BYTES {
+                delivery.remove(std::mem::take(&mut ids))?;
+                bytes = 0;
+            }
+        }
+        delivery.remove(ids)
+    }
+
+    fn member(&mut self, head: &mut Head, key: &str, seen: &[String], delivery: &mut Delivery<'_>) -> Result<()> {
+        match key {
+            "vectors" => {
+                delivery.begin(head, false)?;
+                return self.vectors(delivery);
+            }
+            "puts" if head.link.is_some() => {
+                delivery.begin(head, true)?;
+                return self.vectors(delivery);
+            }
+            "deletes" if seen.iter().any(|key| key == "puts") && head.link.is_some() => return self.deletes(delivery),
+            _ => {}
         }
         let begin = self.begin()?;
         let offset = self.stream.offset();
@@ -307,13 +333,11 @@ pub(super) fn read(stream: Stream, delivery: &mut Delivery<'_>) -> Result<(Head,
         } else {
             let bytes = reader.undecided.take().unwrap_or_default();
             reader.digest.update_bytes(&bytes)?;
-            reader.member(&mut head, &key, delivery)?;
+            reader.member(&mut head, &key, &seen, delivery)?;
         }
         seen.push(key);
     }
-    if !seen.iter().any(|key| key == "vectors") {
-        return Err(reader.malformed("not the state of a database: it has no 'vectors'"));
-    }
+    check_members(&seen).map_err(|what| reader.malformed(what))?;
     if reader.undecided.is_none() {
         reader.settle()?;
     }

@@ -29,6 +29,22 @@ pub struct Source {
 /// Takes the entries that were read, checked one by one but not yet as a whole.
 pub type Sink<'a> = &'a mut dyn FnMut(Vec<Entry>) -> Result<()>;
 
+/// Takes what a delta holds, in the order in which it is read; checked one by one, but not yet as a whole.
+pub trait DeltaSink {
+    /// What it says of itself, before anything of it. An error ends the reading.
+    fn begin(&mut self, head: &Head) -> Result<()>;
+    /// Entries that are added or replaced.
+    fn puts(&mut self, entries: Vec<Entry>) -> Result<()>;
+    /// Ids that are removed.
+    fn deletes(&mut self, ids: Vec<Box<str>>) -> Result<()>;
+}
+
+/// Who takes the content.
+enum Taker<'a> {
+    Whole(Sink<'a>),
+    Delta(&'a mut dyn DeltaSink),
+}
+
 /// How the bytes of an archive are stored.
 #[derive(Debug, Clone, Copy)]
 pub struct Stored<'a> {
@@ -51,7 +67,7 @@ enum Measure {
 /// Where the entries go, and how far the reading is.
 pub(super) struct Delivery<'a> {
     pub entries: Entries,
-    sink: Sink<'a>,
+    taker: Taker<'a>,
     control: &'a Control,
     operation: &'a str,
     measure: Measure,
@@ -61,12 +77,32 @@ pub(super) struct Delivery<'a> {
 const PROGRESS: (f64, f64) = (0.0, 95.0);
 
 impl Delivery<'_> {
+    /// The entries of a whole archive follow, or those of the delta that `head` tells of.
+    pub fn begin(&mut self, head: &Head, is_delta: bool) -> Result<()> {
+        match (&mut self.taker, is_delta) {
+            (Taker::Whole(_), false) => Ok(()),
+            (Taker::Delta(sink), true) => sink.begin(head),
+            (Taker::Whole(_), true) => {
+                let number = head.link.as_ref().map_or(0, |link| link.number);
+                let message = format!(
+                    "delta {number} of a chain, which holds only changes: it is loaded beside its base, under the name \
+                     <base>.delta-{number:06}"
+                );
+                Err(Error::new(Kind::Chain, message))
+            }
+            (Taker::Delta(_), false) => Err(Error::new(Kind::Chain, "a whole archive where a delta is due")),
+        }
+    }
+
     pub fn deliver(&mut self, batch: Vec<Entry>) -> Result<()> {
         self.control.check()?;
         for entry in &batch {
             self.entries.take(entry)?;
         }
-        (self.sink)(batch)?;
+        match &mut self.taker {
+            Taker::Whole(sink) => sink(batch)?,
+            Taker::Delta(sink) => sink.puts(batch)?,
+        }
         let count = self.entries.count;
         let (done, total) = match &self.measure {
             Measure::Bytes(read, length) => (read.load(Ordering::Relaxed), *length),
@@ -76,6 +112,16 @@ impl Delivery<'_> {
         let point = self.range.0 + (self.range.1 - self.range.0) * share;
         self.control.report(self.operation, (point, point), count, count, &format!("{count} entries read"));
         Ok(())
+    }
+
+    /// Ids that a delta removes.
+    pub fn remove(&mut self, ids: Vec<Box<str>>) -> Result<()> {
+        self.control.check()?;
+        self.entries.removed += ids.len() as u64;
+        match &mut self.taker {
+            Taker::Delta(sink) => sink.deletes(ids),
+            Taker::Whole(_) => Err(Error::new(Kind::Internal, "removed ids in a whole archive")),
+        }
     }
 
     /// From here on entries tell how far the reading is: `total` of them, from `from` percent on.
@@ -127,14 +173,47 @@ fn not_an_archive(head: &[u8]) -> Error {
     Error::new(Kind::Format, told).at(0)
 }
 
-/// Reads the archive that `source` is from its beginning on, and hands its entries to `sink`.
-pub fn read(
+/// What a state must have: all of a whole archive, or all of a delta.
+pub(super) fn check_members(seen: &[String]) -> std::result::Result<(), &'static str> {
+    let has = |name: &str| seen.iter().any(|key| key == name);
+    match (has("vectors"), has("delta") && has("puts") && has("deletes")) {
+        (true, false) | (false, true) => Ok(()),
+        (true, true) => Err("both the state of a database and a delta"),
+        (false, false) => Err("not the state of a database: it has no 'vectors'"),
+    }
+}
+
+/// Reads the archive that `source` is from its beginning on, and hands its entries to `sink`. A delta is refused.
+pub fn read<'a>(
     source: impl Read + Send + 'static,
     stored: Stored<'_>,
     expect: &Expect,
-    operation: &str,
-    control: &Control,
-    sink: Sink<'_>,
+    operation: &'a str,
+    control: &'a Control,
+    sink: Sink<'a>,
+) -> Result<Source> {
+    read_to(source, stored, expect, operation, control, Taker::Whole(sink))
+}
+
+/// Reads the delta that `source` is from its beginning on. A whole archive is refused.
+pub fn read_delta<'a>(
+    source: impl Read + Send + 'static,
+    stored: Stored<'_>,
+    expect: &Expect,
+    operation: &'a str,
+    control: &'a Control,
+    sink: &'a mut dyn DeltaSink,
+) -> Result<Source> {
+    read_to(source, stored, expect, operation, control, Taker::Delta(sink))
+}
+
+fn read_to<'a>(
+    source: impl Read + Send + 'static,
+    stored: Stored<'_>,
+    expect: &Expect,
+    operation: &'a str,
+    control: &'a Control,
+    taker: Taker<'a>,
 ) -> Result<Source> {
     let (counted, bytes_read) = Counted::new(source);
     let opened = codec::open(counted, |head| looks_like(head).is_some())?;
@@ -147,7 +226,7 @@ pub fn read(
     }
     control.report(operation, PROGRESS, 0, stored.length, "Reading");
     let (entries, measure) = (Entries::default(), Measure::Bytes(bytes_read, stored.length));
-    let mut delivery = Delivery { entries, sink, control, operation, measure, range: PROGRESS };
+    let mut delivery = Delivery { entries, taker, control, operation, measure, range: PROGRESS };
     let compression = opened.compression;
     let (mut head, checksum) = match format {
         Format::Json => json::read(Stream::new(Blocks::of(opened.stream)?), &mut delivery)?,

@@ -5,7 +5,7 @@ use super::{Format, Options, sqlite};
 use crate::codec::{Compressor, Digest, Piece, Tally};
 use crate::control::Control;
 use crate::error::Result;
-use crate::format::{Description, Entry, Fingerprint, state_json, state_msgpack};
+use crate::format::{Description, Entry, Fingerprint, Link, state_json, state_msgpack};
 use crate::limits::WORK_BYTES;
 use crate::workers::InOrder;
 use std::io::Write;
@@ -41,6 +41,18 @@ pub struct Content<'a> {
     pub stored_checksum: bool,
     /// What progress calls the work.
     pub operation: &'a str,
+    /// What makes it a delta; `entries` are then those that it puts.
+    pub delta: Option<Delta<'a>>,
+}
+
+/// What a delta has beside the entries that it puts.
+pub struct Delta<'a> {
+    /// What it says of itself.
+    pub link: Link,
+    /// Entries of the content that it leads to.
+    pub count: u64,
+    /// The ids that it removes. An error among them ends the archive and is the result.
+    pub deletes: &'a mut dyn Iterator<Item = Result<Box<str>>>,
 }
 
 const PROGRESS: (f64, f64) = (0.0, 90.0);
@@ -93,6 +105,45 @@ pub(super) fn next_work(entries: &mut dyn Iterator<Item = Result<Arc<Entry>>>) -
     Ok(work)
 }
 
+/// The bytes before the first entry.
+pub(super) fn encode_head(format: Format, content: &Content<'_>) -> Result<Vec<u8>> {
+    let description = content.description;
+    match (&content.delta, format) {
+        (None, Format::Json) => Ok(state_json::encode_head(description, content.count).into_bytes()),
+        (None, _) => state_msgpack::encode_head(state_json::VERSION, description, content.count),
+        (Some(Delta { link, count, .. }), Format::Json) => {
+            Ok(state_json::encode_delta_head(description, *count, link, content.timestamp)?.into_bytes())
+        }
+        (Some(Delta { link, count, .. }), _) => {
+            state_msgpack::encode_delta_head(state_json::VERSION, description, *count, link, content.timestamp)
+        }
+    }
+}
+
+/// Encodes the next removed ids, about one unit of work; `None` when there are no more.
+pub(super) fn next_ids(
+    format: Format,
+    ids: &mut dyn Iterator<Item = Result<Box<str>>>,
+    first: &mut bool,
+) -> Result<Option<(Piece, Vec<Box<str>>)>> {
+    let (mut piece, mut taken) = (Piece::default(), Vec::new());
+    while piece.bytes.len() < WORK_BYTES {
+        let Some(id) = ids.next().transpose()? else { break };
+        if format == Format::Json {
+            if !std::mem::take(first) {
+                piece.bytes.push(b',');
+            }
+            piece.skipped.push(piece.bytes.len());
+            piece.bytes.push(b'\n');
+            state_json::push_id(&mut piece.bytes, &id)?;
+        } else {
+            state_msgpack::push_id(&mut piece.bytes, &id)?;
+        }
+        taken.push(id);
+    }
+    Ok((!taken.is_empty()).then_some((piece, taken)))
+}
+
 /// Passes pieces on to the checksum and to the output, and tells how far it is.
 struct Output<'a, W: Write> {
     out: Compressor<Tally<W>>,
@@ -139,7 +190,7 @@ pub fn write<W: Write>(
 }
 
 /// The formats whose bytes follow one another.
-fn stream<W: Write>(content: Content<'_>, options: Options, out: W, control: &Control) -> Result<(W, Written)> {
+fn stream<W: Write>(mut content: Content<'_>, options: Options, out: W, control: &Control) -> Result<(W, Written)> {
     let format = options.format;
     let tally = Tally::new(out, content.stored_checksum);
     let out = Compressor::new(tally, options.compression, options.level)?;
@@ -147,11 +198,7 @@ fn stream<W: Write>(content: Content<'_>, options: Options, out: W, control: &Co
     let fingerprint = Fingerprint::default();
     let mut output = Output { out, digest, control, operation, done: 0, total, fingerprint };
     control.report(operation, PROGRESS, 0, total, "Encoding entries");
-    output.put(plain(if format == Format::Json {
-        state_json::encode_head(content.description, total).into_bytes()
-    } else {
-        state_msgpack::encode_head(state_json::VERSION, content.description, total)?
-    }))?;
+    output.put(plain(encode_head(format, &content)?))?;
     let mut pool = InOrder::new("encode")?;
     let mut first = true;
     loop {
@@ -167,17 +214,37 @@ fn stream<W: Write>(content: Content<'_>, options: Options, out: W, control: &Co
     while let Some(done) = pool.pop()? {
         output.put_entries(done)?;
     }
-    finish(output, format, content.timestamp)
+    match &mut content.delta {
+        Some(delta) => put_deletes(&mut output, format, delta)?,
+        None if format == Format::Json => output.put(after_newline(&state_json::encode_tail(content.timestamp)))?,
+        None => output.put(plain(state_msgpack::encode_tail(content.timestamp)?))?,
+    }
+    finish(output, format)
 }
 
-fn finish<W: Write>(mut output: Output<'_, W>, format: Format, timestamp: u64) -> Result<(W, Written)> {
-    if format == Format::Json {
-        let mut tail = vec![b'\n'];
-        tail.extend(state_json::encode_tail(timestamp).into_bytes());
-        output.put(Arc::new(Piece { bytes: tail, skipped: vec![0] }))?;
-        output.digest.update_bytes(b"}")?;
+/// Text that a newline stands before, which is no part of the checksum.
+fn after_newline(text: &str) -> Arc<Piece> {
+    Arc::new(Piece { bytes: format!("\n{text}").into_bytes(), skipped: vec![0] })
+}
+
+/// What follows the entries of a delta.
+fn put_deletes<W: Write>(output: &mut Output<'_, W>, format: Format, delta: &mut Delta<'_>) -> Result<()> {
+    output.put(if format == Format::Json {
+        after_newline(state_json::DELETES)
     } else {
-        output.put(plain(state_msgpack::encode_tail(timestamp)?))?;
+        plain(state_msgpack::encode_deletes(delta.link.deletes)?)
+    })?;
+    let mut first = true;
+    while let Some((piece, _)) = next_ids(format, delta.deletes, &mut first)? {
+        output.control.check()?;
+        output.put(Arc::new(piece))?;
+    }
+    if format == Format::Json { output.put(after_newline("]")) } else { Ok(()) }
+}
+
+fn finish<W: Write>(output: Output<'_, W>, format: Format) -> Result<(W, Written)> {
+    if format == Format::Json {
+        output.digest.update_bytes(b"}")?;
     }
     let checksum = output.digest.finish()?;
     let mut out = output.out;

@@ -63,8 +63,25 @@ pub fn file_names(path: &Path) -> Result<Vec<String>> {
 
 /// The size of a regular file; `None` when there is none.
 pub fn file_size(path: &Path) -> Result<Option<u64>> {
+    Ok(stamp(path)?.map(|found| found.bytes))
+}
+
+/// What tells one file of a name from another that took its place: bytes, and when it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Bytes.
+    pub bytes: u64,
+    /// Milliseconds since 1970, as its file system keeps them; 0 where it keeps none.
+    pub modified: u64,
+}
+
+/// The stamp of a regular file; `None` when there is none.
+pub fn stamp(path: &Path) -> Result<Option<Stamp>> {
     match fs::symlink_metadata(path) {
-        Ok(found) if found.is_file() => Ok(Some(found.len())),
+        Ok(found) if found.is_file() => {
+            let since = found.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+            Ok(Some(Stamp { bytes: found.len(), modified: since.map_or(0, |since| since.as_millis() as u64) }))
+        }
         Ok(_) => Err(Error::new(Kind::Path, "not a regular file").in_file(path)),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::io(source, "look at", path)),

@@ -12,7 +12,9 @@ mod scratch;
 mod temp;
 
 pub use clock::{Utc, now_ms};
-pub use directory::{check_writable, ensure_directory, file_names, file_size, remove_file, sweep, sync_directory};
+pub use directory::{
+    Stamp, check_writable, ensure_directory, file_names, file_size, remove_file, stamp, sweep, sync_directory,
+};
 pub use input::{Input, first_byte, open_input, read_small};
 pub use path::{checked_path, resolved, working_directory};
 pub use replace::{Replacement, write_small};

@@ -2,11 +2,13 @@
 //!
 //! An entry is immutable once made; rows of a collection, of its versions and of archives share it behind an `Arc`.
 
+use super::fingerprint::push_vector;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{DEPTH_MAX, DIMENSION_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use xxhash_rust::xxh3::xxh3_64;
 
 const SHOWN_CHARS_MAX: usize = 64;
 
@@ -59,21 +61,33 @@ pub fn same_members(a: Option<&str>, b: Option<&str>) -> bool {
     }
 }
 
-/// The text with the keys of each object in order; as it is where it is not well-formed.
+/// The parts of an entry as one value each: the bits of its vector, and its metadata whatever the order of their keys.
+pub fn digests(entry: &Entry) -> (u64, u64) {
+    let mut bytes = Vec::with_capacity(entry.vector.len() * 4);
+    push_vector(&mut bytes, &entry.vector);
+    (xxh3_64(&bytes), entry.metadata.as_deref().map_or(0, |text| xxh3_64(sorted(text).as_bytes())))
+}
+
+/// The text with the keys of each object in order; as it is where it is not well-formed. Fingerprints are made of it, and
+/// deltas carry them: this form does not change.
 pub(super) fn sorted(text: &str) -> String {
-    let parts: Option<Vec<String>> = match text.as_bytes().first() {
+    let member = |(key, value): (&String, &&RawValue)| Some(format!("{}:{}", quoted(key)?, sorted(value.get())));
+    match text.as_bytes().first() {
         Some(b'{') => serde_json::from_str::<BTreeMap<String, &RawValue>>(text)
             .ok()
-            .map(|members| members.iter().map(|(key, value)| format!("{key:?}:{}", sorted(value.get()))).collect()),
+            .and_then(|members| members.iter().map(member).collect::<Option<Vec<_>>>())
+            .map(|members| format!("{{{}}}", members.join(","))),
         Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(text)
             .ok()
-            .map(|items| items.iter().map(|item| sorted(item.get())).collect()),
+            .map(|items| items.iter().map(|item| sorted(item.get())).collect::<Vec<_>>())
+            .map(|items| format!("[{}]", items.join(","))),
         _ => None,
-    };
-    match (parts, text.get(..1)) {
-        (Some(parts), Some(open)) => format!("{open}{}", parts.join(",")),
-        _ => text.to_owned(),
     }
+    .unwrap_or_else(|| text.to_owned())
+}
+
+fn quoted(key: &str) -> Option<String> {
+    serde_json::to_string(key).ok()
 }
 
 /// How vectors are compared.
@@ -297,6 +311,9 @@ mod tests {
         assert!(!same(r#"{"a":[1,2]}"#, r#"{"a":[2,1]}"#));
         assert!(!same(r#"{"a":9007199254740993,"b":1}"#, r#"{"b":1,"a":9007199254740992}"#));
         assert!(!same(r#"{"a":"1"}"#, r#"{"a":123}"#));
+        assert!(
+            !same(r#"{"a":[[1],2]}"#, r#"{"a":[[1,2]]}"#) && !same(r#"{"a":{"b":1},"c":2}"#, r#"{"a":{"b":1,"c":2}}"#)
+        );
         assert!(!same_members(None, Some("{}")) && same_members(None, None));
     }
 

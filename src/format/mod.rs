@@ -7,6 +7,7 @@ pub mod document;
 pub mod entry;
 pub mod fingerprint;
 pub mod header;
+mod link;
 pub mod number;
 pub mod record;
 mod row;
@@ -15,4 +16,5 @@ pub mod state_msgpack;
 
 pub use entry::{Description, Entry, Metric};
 pub use fingerprint::Fingerprint;
+pub use link::Link;
 pub use row::Row;

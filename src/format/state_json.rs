@@ -3,7 +3,8 @@
 //! Text that is written here has no white space but the newlines around entries, and those are left out of the
 //! checksum, which is SHA-256 over the text without white space and without the `checksum` member.
 
-use super::entry::{Description, Entry, Metric, shown};
+use super::entry::{Description, Entry, Metric, check_id, shown};
+use super::link::Link;
 use super::number::{push_f32, take_f32};
 use crate::error::{Error, Kind, Result};
 use crate::limits::DIMENSION_MAX;
@@ -26,12 +27,27 @@ pub struct Head {
     pub timestamp: u64,
     /// The checksum it carries.
     pub checksum: Option<String>,
+    /// What it says of its chain, when it is a delta.
+    pub link: Option<Link>,
 }
 
 /// The text before the first entry.
 pub fn encode_head(description: Description, count: u64) -> String {
+    format!("{},\"vectors\":[", encode_front(description, count))
+}
+
+/// The text of a delta before its first entry; `count` is that of the content it leads to.
+pub fn encode_delta_head(description: Description, count: u64, link: &Link, timestamp: u64) -> Result<String> {
+    let (front, link) = (encode_front(description, count), link.text()?);
+    Ok(format!("{front},\"delta\":{link},\"timestamp\":{timestamp},\"puts\":["))
+}
+
+/// The text of a delta between its last entry and its first removed id.
+pub const DELETES: &str = "],\"deletes\":[";
+
+fn encode_front(description: Description, count: u64) -> String {
     let (options, stats) = (encode_description(description, None), encode_description(description, Some(count)));
-    format!("{{\"version\":\"{VERSION}\",\"options\":{options},\"stats\":{stats},\"vectors\":[")
+    format!("{{\"version\":\"{VERSION}\",\"options\":{options},\"stats\":{stats}")
 }
 
 /// The text of `options`, and with a count of `stats`.
@@ -55,7 +71,7 @@ pub fn encode_checksum(checksum: &str) -> String {
 /// Appends one entry.
 pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) -> Result<()> {
     out.extend_from_slice(b"{\"id\":");
-    serde_json::to_writer(&mut *out, &entry.id).map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
+    push_id(out, &entry.id)?;
     out.extend_from_slice(b",\"vector\":[");
     for (index, x) in entry.vector.iter().enumerate() {
         if index > 0 {
@@ -70,6 +86,18 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) -> Result<()> {
     }
     out.push(b'}');
     Ok(())
+}
+
+/// Appends one id.
+pub fn push_id(out: &mut Vec<u8>, id: &str) -> Result<()> {
+    serde_json::to_writer(out, id).map_err(|error| Error::new(Kind::Internal, error.to_string()))
+}
+
+/// One id from its text.
+pub fn decode_id(text: &[u8]) -> Result<Box<str>> {
+    let id: Box<str> = serde_json::from_slice(text).map_err(|error| malformed(format!("an id: {error}")))?;
+    check_id(&id)?;
+    Ok(id)
 }
 
 fn malformed(what: impl Into<String>) -> Error {
@@ -226,7 +254,8 @@ struct Members {
 impl Head {
     /// A head of which nothing is known yet.
     pub fn unknown() -> Self {
-        Head { version: String::new(), description: Description::default(), count: None, timestamp: 0, checksum: None }
+        let description = Description::default();
+        Head { version: String::new(), description, count: None, timestamp: 0, checksum: None, link: None }
     }
 
     /// Takes one member of the state, given as JSON text; one that is not known is passed over.
@@ -239,6 +268,10 @@ impl Head {
             }
             "timestamp" => self.timestamp = serde_json::from_slice::<f64>(text).map_err(wrong)?.max(0.0) as u64,
             "checksum" => self.checksum = Some(serde_json::from_slice(text).map_err(wrong)?),
+            "delta" => {
+                self.link = Link::of(text);
+                serde_json::from_slice::<serde::de::IgnoredAny>(text).map_err(wrong)?;
+            }
             "options" | "stats" => {
                 let members: Members = serde_json::from_slice(text).map_err(wrong)?;
                 self.take_description(key, members.dimension, members.metric.as_deref())?;

@@ -5,12 +5,14 @@
 
 use super::entry::{Description, Entry};
 pub use super::fingerprint::push_vector;
+use super::link::Link;
 use crate::error::{Error, Kind, Result};
 use rmp::encode::{
     ByteBuf, write_array_len, write_bin_len, write_f64, write_map_len, write_str, write_str_len, write_uint,
 };
 
 const MEMBERS: u32 = 6;
+const DELTA_MEMBERS: u32 = 8;
 
 /// Encoding into memory cannot fail; the type says it can.
 fn internal<E: std::fmt::Debug>(_: E) -> Error {
@@ -33,22 +35,79 @@ fn write_description(out: &mut ByteBuf, count: Option<u64>, description: Descrip
     Ok(())
 }
 
+fn write_front(out: &mut ByteBuf, members: u32, version: &str, description: Description, count: u64) -> Result<()> {
+    write_map_len(out, members).map_err(internal)?;
+    write_str(out, "version").map_err(internal)?;
+    write_str(out, version).map_err(internal)?;
+    write_str(out, "options").map_err(internal)?;
+    write_description(out, None, description)?;
+    write_str(out, "stats").map_err(internal)?;
+    write_description(out, Some(count), description)
+}
+
+/// The beginning of an array that is a member.
+fn write_array(out: &mut ByteBuf, name: &str, count: u64) -> Result<()> {
+    write_str(out, name).map_err(internal)?;
+    let length = u32::try_from(count).map_err(|_| {
+        Error::new(Kind::Limit, format!("{count} entries; a binary archive holds at most {}", u32::MAX))
+    })?;
+    write_array_len(out, length).map(|_| ()).map_err(internal)
+}
+
 /// The bytes before the first entry, for this version of the format.
 pub fn encode_head(version: &str, description: Description, count: u64) -> Result<Vec<u8>> {
     let mut out = ByteBuf::new();
-    write_map_len(&mut out, MEMBERS).map_err(internal)?;
-    write_str(&mut out, "version").map_err(internal)?;
-    write_str(&mut out, version).map_err(internal)?;
-    write_str(&mut out, "options").map_err(internal)?;
-    write_description(&mut out, None, description)?;
-    write_str(&mut out, "stats").map_err(internal)?;
-    write_description(&mut out, Some(count), description)?;
-    write_str(&mut out, "vectors").map_err(internal)?;
-    let entries = u32::try_from(count).map_err(|_| {
-        Error::new(Kind::Limit, format!("{count} entries; a binary archive holds at most {}", u32::MAX))
-    })?;
-    write_array_len(&mut out, entries).map_err(internal)?;
+    write_front(&mut out, MEMBERS, version, description, count)?;
+    write_array(&mut out, "vectors", count)?;
     Ok(out.into_vec())
+}
+
+/// The bytes of a delta before its first entry; `count` is that of the content it leads to.
+pub fn encode_delta_head(
+    version: &str,
+    description: Description,
+    count: u64,
+    link: &Link,
+    timestamp: u64,
+) -> Result<Vec<u8>> {
+    let mut out = ByteBuf::new();
+    write_front(&mut out, DELTA_MEMBERS, version, description, count)?;
+    write_str(&mut out, "delta").map_err(internal)?;
+    write_map_len(&mut out, 6).map_err(internal)?;
+    let number = |out: &mut ByteBuf, name: &str, number: u64| {
+        write_str(out, name).map_err(internal)?;
+        write_uint(out, number).map(|_| ()).map_err(internal)
+    };
+    let text = |out: &mut ByteBuf, name: &str, text: &str| {
+        write_str(out, name).map_err(internal)?;
+        write_str(out, text).map_err(internal)
+    };
+    number(&mut out, "number", link.number)?;
+    text(&mut out, "base", &link.base)?;
+    text(&mut out, "previous", &link.previous)?;
+    number(&mut out, "puts", link.puts)?;
+    number(&mut out, "deletes", link.deletes)?;
+    text(&mut out, "fingerprint", &link.fingerprint)?;
+    let mut bytes = out.into_vec();
+    bytes.extend(encode_tail(timestamp)?);
+    let mut out = ByteBuf::from_vec(bytes);
+    write_array(&mut out, "puts", link.puts)?;
+    Ok(out.into_vec())
+}
+
+/// The bytes of a delta between its last entry and its first removed id.
+pub fn encode_deletes(count: u64) -> Result<Vec<u8>> {
+    let mut out = ByteBuf::new();
+    write_array(&mut out, "deletes", count)?;
+    Ok(out.into_vec())
+}
+
+/// Appends one id.
+pub fn push_id(out: &mut Vec<u8>, id: &str) -> Result<()> {
+    let mut buffer = ByteBuf::from_vec(std::mem::take(out));
+    write_str(&mut buffer, id).map_err(internal)?;
+    *out = buffer.into_vec();
+    Ok(())
 }
 
 /// The bytes after the last entry, up to the checksum.

@@ -1,5 +1,6 @@
 //! Save, load, adopt and export for JavaScript.
 
+use super::chain::KnownChain;
 use super::collection::{NativeCollection, background_collection, description};
 use super::failure::{Answer, background};
 use super::job::NativeJob;
@@ -34,10 +35,14 @@ pub struct SaveReport {
     pub dimension: f64,
     /// The checksum that the archive carries.
     pub checksum: String,
-    /// The content as one value.
-    pub fingerprint: String,
     /// When, in milliseconds since 1970.
     pub timestamp: f64,
+    /// The base of its chain; absent when everything was written.
+    pub base: Option<String>,
+    /// Entries that were added or changed.
+    pub puts: f64,
+    /// Ids that were removed.
+    pub deletes: f64,
     /// For an export of a `ruvector.db`: its newest commit is not whole, the one before it was read.
     pub stale: Option<bool>,
 }
@@ -79,6 +84,10 @@ pub struct LoadRequest {
     pub metric: Option<String>,
     /// What progress calls the work.
     pub operation: String,
+    /// The chain of that base, or of the base of that delta, as it was recorded.
+    pub known: Option<KnownChain>,
+    /// Whether it is to be built on.
+    pub keep: Option<bool>,
 }
 
 impl ArchiveOptions {
@@ -103,14 +112,17 @@ impl LoadRequest {
 
 impl From<save::Report> for SaveReport {
     fn from(report: save::Report) -> Self {
+        let (puts, deletes) = report.delta.as_ref().map_or((report.count, 0), |delta| (delta.puts, delta.deletes));
         SaveReport {
             path: report.path.to_string_lossy().into_owned(),
             bytes: report.bytes as f64,
             count: report.count as f64,
             dimension: report.dimension as f64,
             checksum: report.checksum,
-            fingerprint: report.fingerprint,
             timestamp: report.timestamp as f64,
+            base: report.delta.map(|delta| delta.base.to_string_lossy().into_owned()),
+            puts: puts as f64,
+            deletes: deletes as f64,
             stale: None,
         }
     }
@@ -131,7 +143,8 @@ impl TryFrom<load::Loaded> for NativeCollection {
             bytes: loaded.bytes as f64,
             checksum: source.head.checksum,
         };
-        NativeCollection::of(loaded.collection, Some(info))
+        let chain = loaded.chain;
+        Ok(NativeCollection::of(loaded.collection, Some(info))?.of_chain(chain))
     }
 }
 
@@ -170,7 +183,7 @@ pub fn save<'e>(
     })
 }
 
-/// Reads and checks a whole archive into a collection of its own.
+/// Reads and checks a whole archive, and the deltas beside it, into a collection of its own.
 #[napi(catch_unwind)]
 pub fn load<'e>(
     env: &'e Env,
@@ -180,8 +193,10 @@ pub fn load<'e>(
     let control = job.control();
     background_collection(env, move || {
         let expect = request.expect()?;
+        let known = request.known.as_ref().map(|known| known.at(&request.path)).transpose()?;
+        let keep = request.keep.unwrap_or(false);
         let request = load::Request { path: &request.path, expect, operation: &request.operation };
-        load::run(&request, &control).and_then(NativeCollection::try_from)
+        load::chained(&request, known.as_ref(), keep, &control).and_then(NativeCollection::try_from)
     })
 }
 

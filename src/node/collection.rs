@@ -1,12 +1,15 @@
 //! A collection for JavaScript. Synchronous calls are for single entries and pages; they copy.
 
 use super::archive::LoadInfo;
-use super::failure::{Answer, Failure, answer, answered, background};
+use super::chain::NativeChain;
+use super::failure::{Answer, Failure, answer, answered};
 use super::view::NativeView;
 use crate::error::{Error, Kind};
 use crate::format::{Description, Entry, Metric};
+use crate::ops::chain::Chain;
 use crate::ops::merge;
-use crate::store::{self, Collection, Committed, MetadataRule, StoredCollection, Version};
+use crate::ops::save_incremental::Baseline;
+use crate::store::{Collection, Committed, MetadataRule, StoredCollection, Version};
 use napi::bindgen_prelude::{Either, Either3, Env, Float32Array, Float32ArraySlice, Null, ObjectFinalize, PromiseRaw};
 use napi_derive::napi;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +43,8 @@ pub struct NativeCollection {
     source: Option<LoadInfo>,
     /// The version that the pages under way are cut from.
     paging: Mutex<Option<Version>>,
+    /// The files it came from and what they hold, where that was asked for.
+    baseline: Option<Baseline>,
     /// Bytes that the garbage collector was told of, to be taken back in the end.
     told: i64,
 }
@@ -149,6 +154,12 @@ impl NativeCollection {
     #[napi(getter, catch_unwind)]
     pub fn source(&self) -> Option<LoadInfo> {
         self.source.clone()
+    }
+
+    /// The chain it was loaded from, to build on; null when that was not asked for, or it was not verified.
+    #[napi(catch_unwind)]
+    pub fn chain(&self) -> Option<NativeChain> {
+        self.baseline.clone().map(NativeChain::of)
     }
 
     /// Why nothing can be written; null when it can.
@@ -287,12 +298,18 @@ fn entries(ids: &str, vectors: &[f32], metadata: &str) -> crate::error::Result<V
 impl NativeCollection {
     pub(super) fn of(collection: Collection, source: Option<LoadInfo>) -> crate::error::Result<Self> {
         let collection = Arc::new(StoredCollection::in_memory(collection)?);
-        Ok(NativeCollection { collection, source, paging: Mutex::new(None), told: 0 })
+        Ok(NativeCollection { collection, source, paging: Mutex::new(None), baseline: None, told: 0 })
+    }
+
+    /// The same, with the files that it came from.
+    pub(super) fn of_chain(self, chain: Option<Chain>) -> Self {
+        let baseline = chain.map(|chain| Baseline { version: self.version(), chain });
+        NativeCollection { baseline, ..self }
     }
 
     /// A collection of a store.
     pub(super) fn stored(collection: Arc<StoredCollection>) -> Self {
-        NativeCollection { collection, source: None, paging: Mutex::new(None), told: 0 }
+        NativeCollection { collection, source: None, paging: Mutex::new(None), baseline: None, told: 0 }
     }
 
     pub(super) fn version(&self) -> Version {
@@ -302,13 +319,6 @@ impl NativeCollection {
     pub(super) fn shared(&self) -> Arc<StoredCollection> {
         self.collection.clone()
     }
-}
-
-/// The content as one value: the order of entries does not matter, one bit does.
-#[napi(catch_unwind)]
-pub fn fingerprint<'e>(env: &'e Env, collection: &NativeCollection) -> napi::Result<PromiseRaw<'e, Answer<String>>> {
-    let version = collection.version();
-    background(env, move || store::fingerprint(&version))
 }
 
 /// `base` with all entries of `overlay` put over it.

@@ -5,7 +5,9 @@
 
 mod archive;
 mod base;
+mod chain;
 mod collection;
+mod diff;
 mod failure;
 mod job;
 mod plan;

@@ -4,10 +4,14 @@
 
 pub mod adopt;
 pub mod base;
+pub mod chain;
+pub mod diff;
+mod digest;
 pub mod export_ruvector;
 pub mod load;
 pub mod merge;
 pub mod save;
+pub mod save_incremental;
 pub mod search;
 pub mod snapshot_create;
 pub mod snapshot_delete;

@@ -1,10 +1,13 @@
-//! Save: one version of a collection becomes one archive, durable and in place, or nothing changes.
+//! Save: one version of a collection becomes one archive, durable and in place, or nothing changes. Deltas of an archive
+//! that was there before are removed afterwards.
 
+use super::chain;
 use crate::archive::{self, Content, Options};
 use crate::control::Control;
 use crate::env::{self, Replacement};
 use crate::error::{Error, Result};
 use crate::failpoint;
+use crate::format::Fingerprint;
 use crate::store::Version;
 use std::path::{Path, PathBuf};
 
@@ -32,17 +35,33 @@ pub struct Report {
     /// The checksum that the archive carries.
     pub checksum: String,
     /// The content, for telling whether anything changed since.
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
     /// When, in milliseconds since 1970.
     pub timestamp: u64,
+    /// What it holds, when that is only what has changed.
+    pub delta: Option<Change>,
+}
+
+/// What a delta holds.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The base of its chain.
+    pub base: PathBuf,
+    /// Entries that were added or changed.
+    pub puts: u64,
+    /// Ids that were removed.
+    pub deletes: u64,
 }
 
 /// Saves `version`.
 pub fn run(version: &Version, request: &Request<'_>, control: &Control) -> Result<Report> {
     let path = env::checked_path(request.path)?;
-    let written = write(version, &path, request.options, request.operation, false, control)?;
+    chain::check_name(&path)?;
+    let timestamp = chain::time_of_base(&path, control)?;
+    let written = write(version, &path, request.options, (request.operation, timestamp), false, control)?;
     failpoint::hit("archive.after_write")?;
     written.replacement.commit()?;
+    chain::sweep(&path);
     Ok(written.report)
 }
 
@@ -54,17 +73,16 @@ pub(super) struct Uncommitted {
     pub stored_checksum: Option<String>,
 }
 
-/// Writes an archive that is to take its place at `path`.
+/// Writes an archive that is to take its place at `path`; what progress calls that, and when it is.
 pub(super) fn write(
     version: &Version,
     path: &Path,
     options: Options,
-    operation: &str,
+    (operation, timestamp): (&str, u64),
     stored_checksum: bool,
     control: &Control,
 ) -> Result<Uncommitted> {
     control.check()?;
-    let timestamp = env::now_ms();
     let content = Content {
         description: version.description(),
         count: version.len() as u64,
@@ -72,6 +90,7 @@ pub(super) fn write(
         timestamp,
         stored_checksum,
         operation,
+        delta: None,
     };
     let failed = |error: Error| error.writing(path);
     let (replacement, written) =
@@ -84,8 +103,9 @@ pub(super) fn write(
         count: written.count,
         dimension: version.description().dimension.unwrap_or(0),
         checksum: written.checksum,
-        fingerprint: written.fingerprint.to_string(),
+        fingerprint: written.fingerprint,
         timestamp,
+        delta: None,
     };
     Ok(Uncommitted { replacement, report, stored_checksum: written.stored_checksum })
 }

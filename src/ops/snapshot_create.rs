@@ -38,7 +38,7 @@ pub fn run(version: &Version, request: &Request<'_>, control: &Control) -> Resul
     let id = env::new_id();
     let data = directory(&base).join(format!("{id}.{}", request.options.format.name()));
     let save::Uncommitted { replacement, report, stored_checksum } =
-        save::write(version, &data, request.options, "snapshot", true, control)?;
+        save::write(version, &data, request.options, ("snapshot", env::now_ms()), true, control)?;
     let record = Record {
         id,
         name: request.name.to_owned(),

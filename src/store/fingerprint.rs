@@ -1,6 +1,7 @@
 //! The fingerprint of a whole version, taken on every core.
 
 use super::version::Version;
+use crate::control::Control;
 use crate::error::Result;
 use crate::format::{Entry, Fingerprint};
 use crate::workers::InOrder;
@@ -9,11 +10,16 @@ use std::sync::Arc;
 const WORK_ENTRIES: usize = 4_096;
 
 /// The fingerprint of a version's content.
-pub fn fingerprint(version: &Version) -> Result<String> {
+pub fn fingerprint(version: &Version, control: &Control) -> Result<Fingerprint> {
+    fingerprint_of(version.entries(), control)
+}
+
+/// The fingerprint of some entries.
+pub fn fingerprint_of(mut entries: impl Iterator<Item = Result<Arc<Entry>>>, control: &Control) -> Result<Fingerprint> {
     let mut pool = InOrder::new("fingerprint")?;
     let mut whole = Fingerprint::default();
-    let mut entries = version.entries();
     loop {
+        control.check()?;
         let work: Vec<Arc<Entry>> = entries.by_ref().take(WORK_ENTRIES).collect::<Result<_>>()?;
         if work.is_empty() {
             break;
@@ -28,7 +34,7 @@ pub fn fingerprint(version: &Version) -> Result<String> {
     while let Some(part) = pool.pop()? {
         whole.join(&part);
     }
-    Ok(whole.to_string())
+    Ok(whole)
 }
 
 #[cfg(test)]
@@ -41,7 +47,7 @@ mod tests {
         for (id, x, text) in entries {
             collection.put(id, &[*x, 1.0], *text, MetadataRule::Replace).unwrap();
         }
-        fingerprint(&collection.version()).unwrap()
+        fingerprint(&collection.version(), &Control::default()).unwrap().to_string()
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod collection;
+mod difference;
 mod fingerprint;
 mod history;
 mod keeper;
@@ -40,7 +41,8 @@ mod wal_upkeep;
 
 pub use checkpoint::{Compact, Report as CheckpointReport};
 pub use collection::{Collection, MetadataRule};
-pub use fingerprint::fingerprint;
+pub use difference::{Difference, entries_at};
+pub use fingerprint::{fingerprint, fingerprint_of};
 pub use history::{CaughtUp, Replay, Replayed, Rewind, Rewound, Target, Window};
 pub use log::{Listener, Progress};
 pub use open::{OpenStore, Store};
@@ -50,9 +52,9 @@ pub use recovery::Recovery;
 pub use salvage::{Lost, Salvaged};
 pub use shipping::{Descriptor as ExportDescriptor, Export, Exported, Import, Imported, Since};
 pub use snapshot::{
-    DamagedSnapshot, Keep, Restore, Restored, Snapshot, SnapshotContent, SnapshotEntry, SnapshotRequest, Trial,
-    check_id, content_of, decode_snapshot, encode_snapshot, keep, remove_damaged_snapshot, remove_snapshot,
-    snapshots_in,
+    DamagedSnapshot, Keep, OpenedSnapshot, Restore, Restored, Snapshot, SnapshotContent, SnapshotEntry,
+    SnapshotRequest, Trial, check_id, content_of, decode_snapshot, encode_snapshot, keep, remove_damaged_snapshot,
+    remove_snapshot, snapshots_in,
 };
 pub use statistics::{HotRegion, MmapStatus, Statistics, WalStatus};
 pub use stored::{Committed, StoredCollection};

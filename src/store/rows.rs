@@ -75,6 +75,22 @@ impl Rows {
         self.end > BLOCK_ROWS && self.live < self.end / 2
     }
 
+    /// The numbers of the live rows that `other` does not have, as the very same entry, under the same number. What the two
+    /// share is passed over a block at a time.
+    pub fn apart_from(&self, other: &Rows) -> impl Iterator<Item = usize> {
+        self.blocks.iter().enumerate().flat_map(move |(number, block)| {
+            let beside = other.blocks.get(number);
+            let shared = beside.is_some_and(|beside| Arc::ptr_eq(beside, block));
+            let rows = block.iter().enumerate().filter(move |_| !shared);
+            rows.filter_map(move |(place, row)| {
+                let row = row.as_ref()?;
+                let held = beside.and_then(|beside| beside.get(place)?.as_ref());
+                let same = held.is_some_and(|held| Arc::ptr_eq(&held.entry, &row.entry));
+                (!same).then_some(number * BLOCK_ROWS + place)
+            })
+        })
+    }
+
     /// Live rows with their numbers, from `row` on.
     pub fn from(&self, row: usize) -> impl Iterator<Item = (usize, &Row)> {
         let skipped = row % BLOCK_ROWS;

@@ -153,6 +153,34 @@ impl Version {
         Ok(())
     }
 
+    /// Gives the row at a cursor to `read`, in place; `None` where no entry is.
+    pub fn with<T>(&self, cursor: Cursor, read: impl FnOnce(RowView<'_>) -> T) -> Result<Option<T>> {
+        let mut base = 0;
+        for sealed in &self.sealed {
+            let rows = sealed.part.rows();
+            if cursor < base + rows {
+                let row = (cursor - base) as u32;
+                return if sealed.dead.is_dead(row) { Ok(None) } else { sealed.part.with_row(row, read) };
+            }
+            base += rows;
+        }
+        Ok(self.rows.get(cursor - base).map(|row| read(row.view())))
+    }
+
+    /// The entry at a cursor, shared where that is possible; `None` where there is none.
+    pub fn entry(&self, cursor: Cursor) -> Result<Option<Arc<Entry>>> {
+        let base: usize = self.sealed.iter().map(|sealed| sealed.part.rows()).sum();
+        match cursor.checked_sub(base) {
+            Some(row) => Ok(self.rows.get(row).map(|row| row.entry.clone())),
+            None => self.with(cursor, |row| row.to_entry()),
+        }
+    }
+
+    /// The rows that are not sealed, and the cursor of the first of them.
+    pub(super) fn newest(&self) -> (Cursor, &Rows) {
+        (self.sealed.iter().map(|sealed| sealed.part.rows()).sum(), &self.rows)
+    }
+
     /// Live rows of sealed parts.
     fn places(&self, cursors: Range<Cursor>) -> impl Iterator<Item = Result<(Cursor, &Sealed, Place)>> {
         let mut base = 0;

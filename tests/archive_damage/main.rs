@@ -80,6 +80,7 @@ fn written(entries: Vec<Entry>, format: Format, compression: Compression) -> Vec
         timestamp: 1_700_000_000_123,
         stored_checksum: false,
         operation: "save",
+        delta: None,
     };
     let options = Options { format, compression, level: None };
     archive::write(content, options, &beside(), Vec::new(), &Control::default()).unwrap().0

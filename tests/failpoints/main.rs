@@ -207,7 +207,7 @@ impl Prepared {
     fn check_archive(&self, folder: &Path, done: usize) {
         let (mut state, mut allowed, mut needed) = (self.state.clone(), Vec::new(), false);
         for (number, op) in work().into_iter().enumerate().take(done + 1) {
-            if let Op::Save(name) = op {
+            if let Op::Save(name) | Op::SaveIncremental(name) = op {
                 if number < done {
                     allowed.clear();
                     needed = true;
@@ -217,7 +217,8 @@ impl Prepared {
             apply(op, &mut state);
         }
         let path = folder.join("archive.json").to_string_lossy().into_owned();
-        let request = load::Request { path: &path, expect: Expect::default(), operation: "load" };
+        let expect = Expect { verify: true, ..Expect::default() };
+        let request = load::Request { path: &path, expect, operation: "load" };
         match load::run(&request, &Control::default()) {
             Ok(loaded) => {
                 let entries = loaded.collection.version();

@@ -7,6 +7,7 @@ use ruvector_persistence::env::fs::Disk;
 use ruvector_persistence::error::{Error, Kind, Result};
 use ruvector_persistence::manifest::{Engine, Settings};
 use ruvector_persistence::ops::save;
+use ruvector_persistence::ops::save_incremental::{self, Baseline};
 use ruvector_persistence::ops::store::operate;
 use ruvector_persistence::store::{
     Compact, Export, Import, MetadataRule, OpenStore, Packing, Restore, SnapshotRequest, Store, StoredCollection,
@@ -32,6 +33,8 @@ pub enum Op {
     /// The content is replaced by itself.
     Replace(&'static str),
     Save(&'static str),
+    /// To the same archive, as a delta where that is possible.
+    SaveIncremental(&'static str),
     Create(&'static str),
     Rename(&'static str, &'static str),
     Remove(&'static str),
@@ -88,6 +91,8 @@ pub fn work() -> Vec<Op> {
     ops.push(Op::Checkpoint("a"));
     ops.extend((7..12).map(|id| Op::Put("a", id, 30 + id)));
     ops.extend([Op::Delete("a", 8), Op::Compact("a"), Op::Put("a", 1, 41), Op::Configure("a"), Op::Save("a")]);
+    ops.extend([Op::SaveIncremental("a"), Op::Put("a", 2, 52), Op::SaveIncremental("a")]);
+    ops.extend([Op::Delete("a", 2), Op::Put("a", 9, 53), Op::SaveIncremental("a")]);
     ops.extend([Op::Put("a", 2, 42), Op::Replace("a"), Op::Put("a", 3, 43), Op::Save("a")]);
     ops.extend([Op::Create("b"), Op::Put("b", 0, 50), Op::Rename("b", "c"), Op::Put("c", 1, 51)]);
     ops.extend([Op::Create("d"), Op::Put("d", 0, 60), Op::Checkpoint("d"), Op::Remove("d")]);
@@ -141,6 +146,7 @@ pub fn apply(op: Op, state: &mut State) -> Vec<State> {
         | Op::Configure(_)
         | Op::Replace(_)
         | Op::Save(_)
+        | Op::SaveIncremental(_)
         | Op::Engine(..)
         | Op::Shorten(_)
         | Op::Ship(_)
@@ -180,12 +186,14 @@ pub struct Worker {
     /// Where old log files go. Each copy of a store has to have a folder of its own, so the store that is copied has none.
     archive: Option<String>,
     store: Option<Store>,
+    /// What the archive holds.
+    baseline: Option<Baseline>,
 }
 
 impl Worker {
     pub fn new(folder: PathBuf, preparing: bool) -> Worker {
         let archive = folder.join("old logs").to_string_lossy().into_owned();
-        Worker { folder, archive: (!preparing).then_some(archive), store: None }
+        Worker { folder, archive: (!preparing).then_some(archive), store: None, baseline: None }
     }
 
     /// As after a failure: everything is closed.
@@ -255,6 +263,15 @@ impl Worker {
                 let options = Options { format: Format::Json, compression: Compression::None, level: None };
                 let request = save::Request { path: &path, options, operation: "save" };
                 save::run(&self.collection(name)?.version(), &request, &Control::default()).map(|_| ())
+            }
+            Op::SaveIncremental(name) => {
+                let path = self.folder.join("archive.json").to_string_lossy().into_owned();
+                let options = Options { format: Format::Json, compression: Compression::None, level: None };
+                let request = save_incremental::Request { path: &path, options, operation: "save", known: None };
+                let version = self.collection(name)?.version();
+                let saved = save_incremental::run(&version, &request, self.baseline.as_ref(), &Control::default())?;
+                self.baseline = Some(saved.baseline);
+                Ok(())
             }
             Op::Create(name) => self.store()?.collection_or_create(name, settings).map(|_| ()),
             Op::Rename(from, to) => match self.store()?.rename(from, to) {

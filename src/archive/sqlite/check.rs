@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 type Column = (&'static str, &'static [&'static str]);
 
 const VECTORS: [Column; 3] = [("id", &["TEXT"]), ("vector", &["BLOB"]), ("metadata", &["TEXT", "JSON"])];
+const DELETES: [Column; 1] = [("id", &["TEXT"])];
 const META: [Column; 2] = [("key", &["TEXT"]), ("value", &["TEXT"])];
 
 const NO_META: &str = "a SQLite database without the table 'meta' is not an archive. To load the table 'vectors' of \
@@ -88,12 +89,27 @@ fn table(connection: &Connection, name: &str, due: &[Column], missing: &str) -> 
     Ok(if without_rowid { Rows::ById } else { Rows::Numbered })
 }
 
-/// Checks both tables, and looks for damage in what SQLite keeps of them.
-pub(super) fn tables(connection: &Connection) -> Result<Rows> {
-    let no_vectors = "not the state of a database: a SQLite database without the table 'vectors'";
-    let rows = table(connection, "vectors", &VECTORS, no_vectors)?;
+/// The tables of an archive.
+pub(super) struct Tables {
+    /// Whether it is a delta: its entries are in `puts`, the ids that it removes in `deletes`.
+    pub is_delta: bool,
+    /// The order of its entries.
+    pub rows: Rows,
+}
+
+/// Checks the tables, and looks for damage in what SQLite keeps of them.
+pub(super) fn tables(connection: &Connection) -> Result<Tables> {
+    let missing = "not the state of a database: a SQLite database without the table 'vectors'";
+    let is_delta = kind_of(connection, "vectors")?.is_none() && kind_of(connection, "puts")?.is_some();
+    let names: &[&str] = if is_delta { &["puts", "deletes", "meta"] } else { &["vectors", "meta"] };
+    let rows = if is_delta {
+        table(connection, "deletes", &DELETES, "not the state of a database: a table 'puts' without 'deletes'")?;
+        table(connection, "puts", &VECTORS, missing)?
+    } else {
+        table(connection, "vectors", &VECTORS, missing)?
+    };
     table(connection, "meta", &META, NO_META)?;
-    for name in ["vectors", "meta"] {
+    for name in names {
         // Of one table, so that no code of a virtual table beside it is run.
         let found = connection.query_row(&format!("PRAGMA main.quick_check('{name}')"), [], |row| row.get(0));
         let found: String = found.map_err(|error| failure::of(connection, error))?;
@@ -101,5 +117,5 @@ pub(super) fn tables(connection: &Connection) -> Result<Rows> {
             return Err(Error::new(Kind::Corrupt, format!("table '{name}' is damaged: {}", shown(&found))));
         }
     }
-    Ok(rows)
+    Ok(Tables { is_delta, rows })
 }

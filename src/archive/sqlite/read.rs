@@ -1,13 +1,13 @@
 //! Reading a SQLite archive: tables and header first, then one pass over the rows, in their order.
 
 use super::super::read::{Delivery, Stored};
-use super::check::{self, Rows};
+use super::check::{self, Rows, Tables};
 use super::failure;
 use super::file::{Database, UNFOLDING};
 use crate::codec::{Digest, Opened, Piece};
 use crate::error::{Error, Kind, Result};
 use crate::format::Entry;
-use crate::format::entry::shown;
+use crate::format::entry::{check_id, shown};
 use crate::format::state_json::Head;
 use crate::format::state_msgpack::{self, decode_vector};
 use crate::limits::{DIMENSION_MAX, MEMBER_BYTES_MAX, MEMBERS_MAX, WORK_BYTES};
@@ -72,7 +72,7 @@ fn head(connection: &Connection) -> Result<Head> {
         }
         seen.push(key.to_owned());
         let value = row.get_ref(1).map_err(failed)?;
-        let known = matches!(key, "version" | "options" | "stats" | "timestamp" | "checksum");
+        let known = matches!(key, "version" | "options" | "stats" | "delta" | "timestamp" | "checksum");
         if !known {
             continue;
         }
@@ -109,31 +109,35 @@ impl Batch {
     }
 }
 
-/// Passes over the rows of `vectors`.
-fn rows(connection: &Connection, order: Rows, digest: &Digest, delivery: &mut Delivery<'_>) -> Result<()> {
+/// The error of a pass over the rows of a table.
+fn at_row(connection: &Connection, error: rusqlite::Error, table: &str, passed: u64) -> Error {
+    let mut error = failure::of(connection, error);
+    if error.kind != Kind::Aborted {
+        error.message = format!("table '{table}', after {passed} rows: {}", error.message);
+    }
+    error
+}
+
+/// Passes over the rows that hold entries.
+fn rows(connection: &Connection, tables: &Tables, digest: &Digest, delivery: &mut Delivery<'_>) -> Result<()> {
     let failed = |error| failure::of(connection, error);
-    let sql = match order {
-        Rows::Numbered => "SELECT id, vector, metadata, rowid FROM main.vectors NOT INDEXED ORDER BY rowid",
-        Rows::ById => "SELECT id, vector, metadata, NULL FROM main.vectors ORDER BY id",
+    let table = if tables.is_delta { "puts" } else { "vectors" };
+    let sql = match tables.rows {
+        Rows::Numbered => format!("SELECT id, vector, metadata, rowid FROM main.{table} NOT INDEXED ORDER BY rowid"),
+        Rows::ById => format!("SELECT id, vector, metadata, NULL FROM main.{table} ORDER BY id"),
     };
-    let mut statement = connection.prepare(sql).map_err(failed)?;
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let (mut batch, mut passed) = (Batch::empty(), 0_u64);
     loop {
-        let next = rows.next().map_err(|error| {
-            let mut error = failed(error);
-            if error.kind != Kind::Aborted {
-                error.message = format!("table 'vectors', after {passed} rows: {}", error.message);
-            }
-            error
-        })?;
+        let next = rows.next().map_err(|error| at_row(connection, error, table, passed))?;
         let Some(row) = next else { break };
         let value = |column| row.get_ref(column).map_err(failed);
         let (id, vector, metadata) = (value(0)?, value(1)?, value(2)?);
         let number = value(3)?.as_i64().unwrap_or(passed as i64 + 1);
         let located = |mut error: Error| {
             let id = id.as_str().map(|id| format!(", id '{}'", shown(id))).unwrap_or_default();
-            error.message = format!("table 'vectors', row {number}{id}: {}", error.message);
+            error.message = format!("table '{table}', row {number}{id}: {}", error.message);
             error
         };
         let entry = entry(id, vector, metadata).map_err(located)?;
@@ -145,6 +149,29 @@ fn rows(connection: &Connection, order: Rows, digest: &Digest, delivery: &mut De
         }
     }
     batch.deliver(digest, delivery)
+}
+
+/// Passes over the ids that a delta removes.
+fn deletes(connection: &Connection, digest: &Digest, delivery: &mut Delivery<'_>) -> Result<()> {
+    let failed = |error| failure::of(connection, error);
+    let mut statement = connection.prepare("SELECT id FROM main.deletes ORDER BY rowid").map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    let (mut ids, mut encoded, mut passed) = (Vec::<Box<str>>::new(), Vec::new(), 0_u64);
+    while let Some(row) = rows.next().map_err(|error| at_row(connection, error, "deletes", passed))? {
+        passed += 1;
+        let located =
+            |error: Error| Error { message: format!("table 'deletes', row {passed}: {}", error.message), ..error };
+        let id = text("id", row.get_ref(0).map_err(failed)?).map_err(located)?;
+        check_id(id).map_err(located)?;
+        state_msgpack::push_id(&mut encoded, id)?;
+        ids.push(id.into());
+        if encoded.len() >= WORK_BYTES {
+            digest.update_bytes(&std::mem::take(&mut encoded))?;
+            delivery.remove(std::mem::take(&mut ids))?;
+        }
+    }
+    digest.update_bytes(&encoded)?;
+    delivery.remove(ids)
 }
 
 /// Reads the whole archive; returns its head and the checksum of its content.
@@ -161,14 +188,37 @@ fn content(database: &Database, delivery: &mut Delivery<'_>) -> Result<(Head, St
     let connection = &database.connection;
     delivery.report((UNFOLDING.1, UNFOLDING.1), 0, 0, "Looking for damage");
     check::version(connection)?;
-    let order = check::tables(connection)?;
+    let tables = check::tables(connection)?;
     let head = head(connection)?;
-    let count = head.count.unwrap_or(0);
+    let (count, version, description) = (head.count.unwrap_or(0), &head.version, head.description);
     let digest = Digest::start()?;
-    digest.update_bytes(&state_msgpack::encode_head(&head.version, head.description, count)?)?;
-    delivery.expect_entries(ROWS_BEGIN, count);
-    rows(connection, order, &digest, delivery)?;
-    digest.update_bytes(&state_msgpack::encode_tail(head.timestamp)?)?;
+    match &head.link {
+        Some(link) if tables.is_delta => {
+            delivery.begin(&head, true)?;
+            digest.update_bytes(&state_msgpack::encode_delta_head(
+                version,
+                description,
+                count,
+                link,
+                head.timestamp,
+            )?)?;
+            delivery.expect_entries(ROWS_BEGIN, link.puts);
+            rows(connection, &tables, &digest, delivery)?;
+            digest.update_bytes(&state_msgpack::encode_deletes(link.deletes)?)?;
+            deletes(connection, &digest, delivery)?;
+        }
+        _ if tables.is_delta => {
+            let message = "a table 'puts' without a row 'delta' in 'meta' that says what it is";
+            return Err(Error::new(Kind::Format, message));
+        }
+        _ => {
+            delivery.begin(&head, false)?;
+            digest.update_bytes(&state_msgpack::encode_head(version, description, count)?)?;
+            delivery.expect_entries(ROWS_BEGIN, count);
+            rows(connection, &tables, &digest, delivery)?;
+            digest.update_bytes(&state_msgpack::encode_tail(head.timestamp)?)?;
+        }
+    }
     database.check_untouched()?;
     Ok((head, digest.finish()?))
 }

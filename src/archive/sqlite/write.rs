@@ -1,7 +1,7 @@
 //! Writing a SQLite archive: rows go into a database in a scratch file while the checksum of the same entries is taken
 //! on other cores; the finished database is then compressed to where it goes.
 
-use super::super::write::{Content, Encoded, Written, encode, next_work};
+use super::super::write::{Content, Delta, Encoded, Written, encode, encode_head, next_ids, next_work};
 use super::super::{Format, Options};
 use super::{APPLICATION_ID, CACHE_KIB, USER_VERSION, failure, open, watch};
 use crate::codec::{Compressor, Digest, Tally};
@@ -20,13 +20,31 @@ use std::sync::Arc;
 const BUILDING: (f64, f64) = (0.0, 75.0);
 const COPYING: (f64, f64) = (75.0, 90.0);
 
-const SCHEMA: &str = "
+/// The statements of one kind of archive.
+struct Sql {
+    schema: &'static str,
+    insert: &'static str,
+    /// Made when all rows are there: sorted once, in place of a million insertions at random places. Ids that do not fit
+    /// in the memory for pages are sorted in the system's temporary folder.
+    index: &'static str,
+}
+
+const WHOLE: Sql = Sql {
+    schema: "
     CREATE TABLE vectors(id TEXT NOT NULL, vector BLOB NOT NULL, metadata TEXT);
-    CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value TEXT) WITHOUT ROWID;";
-/// Made when all rows are there: sorted once, in place of a million insertions at random places. Ids that do not fit in
-/// the memory for pages are sorted in the system's temporary folder.
-const INDEX: &str = "CREATE UNIQUE INDEX vectors_id ON vectors(id)";
-const INSERT: &str = "INSERT INTO vectors(id, vector, metadata) VALUES (?1, ?2, ?3)";
+    CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value TEXT) WITHOUT ROWID;",
+    insert: "INSERT INTO vectors(id, vector, metadata) VALUES (?1, ?2, ?3)",
+    index: "CREATE UNIQUE INDEX vectors_id ON vectors(id)",
+};
+const DELTA: Sql = Sql {
+    schema: "
+    CREATE TABLE puts(id TEXT NOT NULL, vector BLOB NOT NULL, metadata TEXT);
+    CREATE TABLE deletes(id TEXT NOT NULL);
+    CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value TEXT) WITHOUT ROWID;",
+    insert: "INSERT INTO puts(id, vector, metadata) VALUES (?1, ?2, ?3)",
+    index: "CREATE UNIQUE INDEX puts_id ON puts(id)",
+};
+const DELETE: &str = "INSERT INTO deletes(id) VALUES (?1)";
 const DESCRIBE: &str = "INSERT INTO meta(key, value) VALUES (?1, ?2)";
 
 /// The size of a page: at least eight rows on each, so that at most an eighth of it stays empty.
@@ -36,13 +54,14 @@ fn page_bytes(description: Description) -> usize {
 
 /// An empty database in `scratch`. Nobody else sees the file, and it is thrown away when anything fails: no locks, no
 /// journal, no syncs.
-fn create(scratch: &mut Scratch, description: Description, control: &Control) -> Result<Connection> {
+fn create(scratch: &mut Scratch, description: Description, sql: &Sql, control: &Control) -> Result<Connection> {
     let mut connection = scratch.hand_over(|path| open(path, "nolock=1", OpenFlags::SQLITE_OPEN_READ_WRITE))?;
     let settings = format!(
         "PRAGMA page_size = {}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;
          PRAGMA cache_size = -{CACHE_KIB}; PRAGMA application_id = {APPLICATION_ID};
-         PRAGMA user_version = {USER_VERSION}; BEGIN;{SCHEMA}",
-        page_bytes(description)
+         PRAGMA user_version = {USER_VERSION}; BEGIN;{}",
+        page_bytes(description),
+        sql.schema
     );
     connection.execute_batch(&settings).map_err(|error| failure::of(&connection, error))?;
     watch(&mut connection, control)?;
@@ -67,9 +86,9 @@ impl Sum {
 }
 
 /// Puts all entries into the table.
-fn fill(connection: &Connection, content: &mut Content<'_>, sum: &mut Sum, control: &Control) -> Result<()> {
+fn fill(connection: &Connection, sql: &Sql, content: &mut Content<'_>, sum: &mut Sum, control: &Control) -> Result<()> {
     let failed = |error| failure::of(connection, error);
-    let mut insert = connection.prepare(INSERT).map_err(failed)?;
+    let mut insert = connection.prepare(sql.insert).map_err(failed)?;
     let mut pool = InOrder::new("encode")?;
     let (mut vector, mut done, total) = (Vec::new(), 0_u64, content.count);
     control.report(content.operation, BUILDING, 0, total, "Writing rows");
@@ -97,21 +116,41 @@ fn fill(connection: &Connection, content: &mut Content<'_>, sum: &mut Sum, contr
     Ok(())
 }
 
-/// Writes what surrounds the entries, and ends the database.
-fn describe(connection: &Connection, content: &Content<'_>, checksum: &str) -> Result<()> {
+/// Puts the ids that a delta removes into their table.
+fn fill_deletes(connection: &Connection, delta: &mut Delta<'_>, digest: &Digest, control: &Control) -> Result<()> {
     let failed = |error| failure::of(connection, error);
-    let rows = [
+    let mut insert = connection.prepare(DELETE).map_err(failed)?;
+    digest.update_bytes(&state_msgpack::encode_deletes(delta.link.deletes)?)?;
+    let mut first = true;
+    while let Some((piece, ids)) = next_ids(Format::Binary, delta.deletes, &mut first)? {
+        control.check()?;
+        digest.update(Arc::new(piece))?;
+        for id in ids {
+            insert.execute(params![&*id]).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what surrounds the entries, and ends the database.
+fn describe(connection: &Connection, sql: &Sql, content: &Content<'_>, checksum: &str) -> Result<()> {
+    let failed = |error| failure::of(connection, error);
+    let count = content.delta.as_ref().map_or(content.count, |delta| delta.count);
+    let mut rows = vec![
         ("version", VERSION.to_owned()),
         ("options", state_json::encode_description(content.description, None)),
-        ("stats", state_json::encode_description(content.description, Some(content.count))),
+        ("stats", state_json::encode_description(content.description, Some(count))),
         ("timestamp", content.timestamp.to_string()),
         ("checksum", checksum.to_owned()),
     ];
+    if let Some(delta) = &content.delta {
+        rows.push(("delta", delta.link.text()?));
+    }
     let mut insert = connection.prepare(DESCRIBE).map_err(failed)?;
     for (key, value) in rows {
         insert.execute(params![key, value]).map_err(failed)?;
     }
-    connection.execute_batch(INDEX).map_err(failed)?;
+    connection.execute_batch(sql.index).map_err(failed)?;
     connection.execute_batch("COMMIT").map_err(failed)
 }
 
@@ -128,12 +167,16 @@ pub(in crate::archive) fn write<W: Write>(
     let mut scratch = Scratch::named_beside(place)?;
     let mut sum = Sum { digest: Digest::start()?, fingerprint: Fingerprint::default(), count: 0 };
     let description = content.description;
-    sum.digest.update_bytes(&state_msgpack::encode_head(VERSION, description, content.count)?)?;
-    let connection = create(&mut scratch, description, control)?;
-    fill(&connection, &mut content, &mut sum, control)?;
-    sum.digest.update_bytes(&state_msgpack::encode_tail(content.timestamp)?)?;
+    let sql = if content.delta.is_some() { &DELTA } else { &WHOLE };
+    sum.digest.update_bytes(&encode_head(Format::Binary, &content)?)?;
+    let connection = create(&mut scratch, description, sql, control)?;
+    fill(&connection, sql, &mut content, &mut sum, control)?;
+    match &mut content.delta {
+        Some(delta) => fill_deletes(&connection, delta, &sum.digest, control)?,
+        None => sum.digest.update_bytes(&state_msgpack::encode_tail(content.timestamp)?)?,
+    }
     let checksum = sum.digest.finish()?;
-    describe(&connection, &content, &checksum)?;
+    describe(&connection, sql, &content, &checksum)?;
     connection.close().map_err(|(connection, error)| failure::of(&connection, error))?;
 
     let length = scratch.measure()?;

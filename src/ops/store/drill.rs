@@ -152,7 +152,7 @@ impl Drill<'_> {
     /// Compares a collection with what was restored of it.
     fn compare(&mut self, live: &Live, copy: &Version, done: CaughtUp, sample: u64) -> Result<Tried> {
         let live_lsn = live.version.lsn();
-        let (entries, print) = (copy.len() as u64, fingerprint(copy)?);
+        let (entries, print) = (copy.len() as u64, fingerprint(copy, self.control)?);
         let mut searches = Searches::default();
         let wrong = |what: String| {
             Error::new(Kind::Corrupt, format!("collection '{}' is not as it was restored: {what}", live.name))
@@ -164,7 +164,7 @@ impl Drill<'_> {
                 self.problem(&wrong(format!("{entries} entries, {} are living", live.version.len())), None);
             }
             self.step(&format!("count {}", live.name));
-            let expected = fingerprint(&live.version)?;
+            let expected = fingerprint(&live.version, self.control)?;
             if expected != print {
                 self.problem(&wrong(format!("fingerprint {print}, that of the living is {expected}")), None);
             }
@@ -184,7 +184,7 @@ impl Drill<'_> {
             operations: done.operations,
             rpo_ms: lost as f64 / 1_000.0,
             entries,
-            fingerprint: print,
+            fingerprint: print.to_string(),
             searches,
         })
     }

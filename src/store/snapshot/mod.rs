@@ -9,6 +9,7 @@ mod complete;
 mod content;
 mod create;
 mod id;
+mod opened;
 mod pack;
 mod reading;
 mod restore;
@@ -24,6 +25,7 @@ pub use content::{Content as SnapshotContent, Snapshot, decode as decode_snapsho
 pub(super) use create::FOLDER;
 pub use create::Request as SnapshotRequest;
 pub use id::check_id;
+pub use opened::OpenedSnapshot;
 pub use restore::{Restore, Restored};
 pub use retention::{Keep, keep};
 pub(super) use staging::{Staging, sweep};
