@@ -1407,7 +1407,7 @@ export interface ScheduleEvents {
   skipped: [schedule: Schedule];
 }
 
-/** What scheduled work of a store can be. The order of a run is: compact, snapshot, prune. */
+/** What scheduled work of a store can be. The order of a run is: compact, snapshot, prune, drill. */
 export interface StoreTasks {
   /** Compacts the collections that are open. The report holds a `CompactionReport` for each, by name. */
   compact?: boolean | CompactOptions;
@@ -1415,6 +1415,8 @@ export interface StoreTasks {
   snapshot?: boolean | CreateStoreSnapshotOptions;
   /** Removes old snapshots; it needs a rule. */
   prune?: PruneOptions;
+  /** A restore drill. One that finds a problem is a run that failed, with that problem. */
+  drill?: boolean | DrillOptions;
 }
 
 /** What scheduled work of a `DatabasePersistence` can be. The order of a run is: save, saveIncremental, snapshot. */

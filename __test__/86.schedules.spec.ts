@@ -5,7 +5,7 @@
 import test from 'ava'
 import { mock } from 'node:test'
 import { once } from 'node:events'
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabasePersistence, type ScheduleReport, type StoreTasks } from 'ruvector-persistence'
 import { runChild } from './helpers/child'
@@ -125,6 +125,29 @@ test('a run that fails is an event, or a warning; the next one works, and run() 
   t.is(store.schedules.list()[0]?.last?.error, report.error)
   rmSync(directory)
   t.deepEqual(Object.keys((await store.schedules.run('broken')).results), ['snapshot', 'prune'])
+})
+
+test('a drill that finds a problem is a run that failed, with that problem', async (t) => {
+  const path = tempDir(t)
+  const store = await openStore(t, path)
+  const docs = await store.createCollection('docs', { dimension: 8, metric: 'cosine' })
+  docs.insertBatch(entriesOf(50))
+  store.schedules.add('weekly', { every: 2 ** 31 - 1 }, { snapshot: true, drill: { sample: 5 } })
+  const { results } = await store.schedules.run('weekly')
+  t.like(results['drill'], { ok: true, entries: 50, searches: { compared: 5, equal: 5 } })
+  const place = (await store.snapshots.list())[0]!.path
+  const segments = join(place, 'collections/docs/segments')
+  const segment = join(segments, readdirSync(segments).find((name) => name.endsWith('.seg'))!)
+  const bytes = readFileSync(segment)
+  bytes[100]! ^= 1
+  rmSync(segment)
+  writeFileSync(segment, bytes)
+  store.schedules.add('now', { every: 2 ** 31 - 1 }, { drill: true })
+  const failed = once(store.schedules, 'failed')
+  const error = await rejection(store.schedules.run('now'))
+  t.is(error.code, 'ERR_CORRUPT')
+  t.regex(error.message, /The drill found a problem: /)
+  t.is(((await failed) as [ScheduleReport])[0].error, error)
 })
 
 test('closing ends the schedules: the task that is being done is done, the next is not begun', async (t) => {

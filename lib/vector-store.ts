@@ -16,7 +16,7 @@ import { endSchedules, Schedules } from './schedules/schedules';
 import { Core, newSettings, openStore } from './vector-db/core';
 import { readCollection, readFolder } from './vector-db/options';
 import { VectorDB } from './vector-db';
-import { drill } from './vector-store/drill';
+import { drill, readDrill } from './vector-store/drill';
 import { createRestorePoint, moments, rewind } from './vector-store/history';
 import { type Operate, operateOn } from './vector-store/operate';
 import { Snapshots } from './vector-store/snapshots';
@@ -168,7 +168,7 @@ export class VectorStore {
   }
 
   async drill(options?: DrillOptions): Promise<DrillReport> {
-    return drill(this.#operate, options);
+    return drill(this.#operate, readDrill(options));
   }
 
   #checkWritable(): void {

@@ -1,9 +1,10 @@
-/** What scheduled work of a store can be: compaction, a snapshot, the removal of old snapshots, in this order. */
-import type { CompactionReport, CompactOptions, VectorDB } from '../../index';
+/** What scheduled work of a store can be: compaction, a snapshot, the removal of old snapshots, a drill, in this order. */
+import type { CompactionReport, CompactOptions, DrillReport, PersistenceErrorCode, VectorDB } from '../../index';
 import { PersistenceError } from '../errors';
 import type { Plan, Step } from '../schedules/schedules';
 import { readTasks } from '../schedules/tasks';
 import { readCompact } from '../vector-db/reports';
+import { drill, readDrill } from './drill';
 import type { Operate } from './operate';
 import { create, readCreate, readPrune } from './snapshots';
 
@@ -18,7 +19,7 @@ export interface Site {
 
 export function planOf(site: Site): Plan {
   return (given) => {
-    const { compact, snapshot, prune } = readTasks(given, ['compact', 'snapshot', 'prune']);
+    const { compact, snapshot, prune, drill: drilled } = readTasks(given, ['compact', 'snapshot', 'prune', 'drill']);
     const steps: Step[] = [];
     if (compact !== undefined) steps.push(compaction(site, compact));
     if (snapshot !== undefined) {
@@ -29,7 +30,22 @@ export function planOf(site: Site): Plan {
       const request = readPrune(prune);
       steps.push({ name: 'prune', run: () => site.operate('prune', request) });
     }
+    if (drilled !== undefined) steps.push(rehearsal(site, drilled));
     return steps;
+  };
+}
+
+/** A drill that finds a problem is a failure of its run: nobody reads the reports of those that went well. */
+function rehearsal({ operate }: Site, options: object): Step {
+  const request = readDrill(options);
+  return {
+    name: 'drill',
+    run: async (): Promise<DrillReport> => {
+      const report = await drill(operate, request);
+      const [problem] = report.problems;
+      if (report.ok || problem === undefined) return report;
+      throw new PersistenceError(problem.code as PersistenceErrorCode, `The drill found a problem: ${problem.message}`);
+    },
   };
 }
 

@@ -20,7 +20,7 @@ const CALLS: &str = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renam
                      unlink,unlinkat,rmdir,link,linkat,copy_file_range,sendfile";
 const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
 /// Of each kind, in an ordinary run.
-const NUMBERS: usize = 6;
+const NUMBERS: usize = 4;
 
 fn strace(folder: &Path, options: &[String]) -> super::Ran {
     let mut command = Command::new("strace");
