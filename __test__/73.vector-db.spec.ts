@@ -630,7 +630,7 @@ both('D.3, E.3: DatabasePersistence saves, snapshots and restores it', async (t,
   // Every way to write counts, also one that replaces an entry around the methods of the database itself.
   t.is(await persistence.saveIncremental(), null)
   await db.durable.insert({ ...entries[3]!, metadata: { replaced: true } })
-  t.is(await persistence.saveIncremental(), path)
+  t.is(await persistence.saveIncremental(), `${path}.delta-000001`)
   const other = await openDb(t, { metric: 'euclidean' })
   await other.load(path)
   t.deepEqual(contentOfDb(other), contentOfDb(db))
