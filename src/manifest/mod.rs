@@ -159,12 +159,14 @@ mod tests {
     fn every_flipped_bit_and_every_length_is_noticed() {
         let bytes = encode(OWNER, &sample()).unwrap();
         assert_eq!(decode(&bytes, [1; 16]).unwrap().manifest, sample());
-        for bit in 0..bytes.len() * 8 {
+        // Miri is slow: some of them do there.
+        let step = if cfg!(miri) { 61 } else { 1 };
+        for bit in (0..bytes.len() * 8).step_by(step) {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert!(decode(&damaged, [1; 16]).is_err(), "bit {bit}");
         }
-        for length in 0..bytes.len() {
+        for length in (0..bytes.len()).step_by(step) {
             assert!(decode(&bytes[..length], [1; 16]).is_err());
         }
         for extra in 1..64 {

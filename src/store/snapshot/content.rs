@@ -228,7 +228,9 @@ mod tests {
         let bytes = encode([1; 16], &sample()).unwrap();
         let found = decode(&bytes).unwrap();
         assert_eq!((found.snapshot, found.store), (sample(), [1; 16]));
-        for bit in 0..bytes.len() * 8 {
+        // Miri is slow: some of them do there.
+        let step = if cfg!(miri) { 61 } else { 1 };
+        for bit in (0..bytes.len() * 8).step_by(step) {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert!(decode(&damaged).is_err(), "bit {bit}");
