@@ -1,4 +1,5 @@
 // One piece of work in a process of its own: `worker.ts <name> <count> <folder>` prints one line of JSON.
+import { spawnSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { tell } from '../measure';
 import { works } from './work';
@@ -8,6 +9,8 @@ async function main([name = '', count = '0', folder = '.']: string[]): Promise<v
   if (make === undefined) throw new Error(`there is no work "${name}"`);
   const { operations, work } = await make(Number(count), folder);
   (globalThis as { gc?: () => void }).gc?.();
+  // What the preparation wrote is on the disk: a sync of the work waits for what the work wrote.
+  if (process.platform !== 'win32') spawnSync('sync');
   const start = performance.now();
   await work();
   tell({ operations, ms: performance.now() - start });
